@@ -1,0 +1,40 @@
+//! Lazarus Pit: a one-shot checker for AI agents that work in *mission cells*.
+//!
+//! ```text
+//!  command line, config ──▶ CONFIG    (text → checked values, all problems at once)
+//!                              │
+//!  missions root ──▶ OBSERVE ──▶ Snapshot ─┐
+//!  state dir     ──▶ STORE   ──▶ State ────┼──▶ DECIDE (pure) ──▶ Verdicts ──▶ ACT
+//!  clock         ──▶ now ──────────────────┘  classify→decide→ledger   │        │
+//!                                                                      ▼        ▼
+//!                                              STORE.record ──▶ REPORT (text, JSON, heartbeat, exit)
+//! ```
+//!
+//! One run goes through `cli` → [`pipeline`] → `observe` → [`core`] → `store` → [`report`], in that
+//! order; [`pipeline`] is the one place that orders effects. The folders are the stages:
+//!
+//! | module | what lives there | may use |
+//! |---|---|---|
+//! | [`model`] | the vocabulary: data and no rules | std, serde |
+//! | [`core`] | pure rules: classify, decide, ledger | `model` |
+//! | [`yaml`] | YAML with positions, problems with carets | – |
+//! | [`config`] | files and flags → checked values | `yaml`, `model`, `sys` |
+//! | [`sys`] | system calls, wrapped | `model` |
+//! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
+//! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
+//! | [`report`] | values → text | `model` |
+//! | [`pipeline`] | the order of effects in a run | all of the above |
+//! | [`cli`] | commands, options, exit codes | everything |
+//!
+//! Never up, never sideways; `tests/it/tidy.rs` holds the source to it.
+
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod model;
+pub mod observe;
+pub mod pipeline;
+pub mod report;
+pub mod store;
+pub mod sys;
+pub mod yaml;

@@ -1,0 +1,10 @@
+//! The vocabulary that every stage shares. Data and conversions only: no rule, no input, no output.
+
+pub mod cell;
+pub mod decision;
+pub mod event;
+pub mod exit;
+pub mod snapshot;
+pub mod state;
+pub mod text;
+pub mod time;

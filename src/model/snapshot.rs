@@ -1,0 +1,138 @@
+//! All that one run saw.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::cell::{Cell, Status, Warning};
+use super::time::Timestamp;
+
+/// The missions root, as far as it tells one file system from another.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RootMark {
+    /// `st_dev` of the root.
+    pub dev: u64,
+    /// The file system's own id (`f_fsid`), which survives a reboot where it has one.
+    pub fsid: u64,
+}
+
+/// What a run saw, judged cell by cell.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The one `now` of the run: ages are held against it.
+    pub taken_at: Timestamp,
+    /// This boot's id.
+    pub boot_id: String,
+    /// The missions root, as configured.
+    pub missions_root: PathBuf,
+    /// What file system it is.
+    pub root: RootMark,
+    /// True where the run looked at all cells, false under `--cell`.
+    pub full: bool,
+    /// The cells in byte order of their names; each filled in exactly once.
+    pub cells: Cells,
+    /// What else was noticed.
+    pub warnings: Vec<Warning>,
+}
+
+/// The cells of a snapshot. They are shared with the threads that read them, because a thread
+/// that hangs in a read cannot be taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Cells(Arc<Vec<std::sync::OnceLock<Option<Cell>>>>);
+
+impl Cells {
+    /// Places for `n` cells, none of them known yet.
+    #[must_use]
+    pub fn with_places(n: usize) -> Self {
+        Self(Arc::new(
+            std::iter::repeat_with(std::sync::OnceLock::new)
+                .take(n)
+                .collect(),
+        ))
+    }
+
+    /// How many places there are, cells that vanished while they were read included.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Fills a place: with the cell, or with `None` where it vanished. The first word counts.
+    pub fn fill(&self, place: usize, cell: Option<Cell>) {
+        if let Some(slot) = self.0.get(place) {
+            // A late answer of a thread that was given up is dropped.
+            let _ = slot.set(cell);
+        }
+    }
+
+    /// True where the place has been filled.
+    #[must_use]
+    pub fn is_filled(&self, place: usize) -> bool {
+        self.0.get(place).is_some_and(|slot| slot.get().is_some())
+    }
+
+    /// The cells, in byte order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Cell> {
+        self.0
+            .iter()
+            .filter_map(|slot| slot.get().and_then(Option::as_ref))
+    }
+}
+
+impl FromIterator<Cell> for Cells {
+    fn from_iter<I: IntoIterator<Item = Cell>>(cells: I) -> Self {
+        Self(Arc::new(
+            cells
+                .into_iter()
+                .map(|c| std::sync::OnceLock::from(Some(c)))
+                .collect(),
+        ))
+    }
+}
+
+/// How many cells have which status.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+pub struct Summary {
+    /// All cells that are not ignored.
+    pub total_cells: u64,
+    /// Cells whose agents all beat.
+    pub healthy: u64,
+    /// Cells with an agent whose last beat is too old.
+    pub stale: u64,
+    /// Cells that lack what a cell must have, or could not be read.
+    pub incomplete: u64,
+    /// Cells with an agent that has no usable heartbeat.
+    pub uninitialized: u64,
+    /// Archived and destroyed cells.
+    pub ignored: u64,
+}
+
+impl Summary {
+    /// Counts the cells.
+    pub fn of<'a>(cells: impl Iterator<Item = &'a Cell>) -> Self {
+        let mut sum = Self::default();
+        for cell in cells {
+            if cell.is_ignored() {
+                sum.ignored += 1;
+                continue;
+            }
+            sum.total_cells += 1;
+            match cell.status {
+                Status::Healthy => sum.healthy += 1,
+                Status::Stale => sum.stale += 1,
+                Status::Incomplete => sum.incomplete += 1,
+                Status::Uninitialized => sum.uninitialized += 1,
+            }
+        }
+        sum
+    }
+}

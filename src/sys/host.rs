@@ -1,0 +1,104 @@
+//! Facts about this host: its name, this boot, its clocks, the user we run as.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::time::Timestamp;
+
+/// The wall clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp::from_system(std::time::SystemTime::now())
+}
+
+/// The monotonic clock, which counts from the boot and is the same for every process of it.
+#[must_use]
+pub fn monotonic() -> Duration {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(
+        u64::try_from(t.tv_sec).unwrap_or(0),
+        u32::try_from(t.tv_nsec).unwrap_or(0),
+    )
+}
+
+/// This boot's id; empty where the kernel does not say.
+#[must_use]
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|s| s.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// A random UUID (version 4) from the kernel.
+///
+/// # Errors
+/// Where `/proc` is not mounted.
+pub fn uuid() -> std::io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/uuid")?
+        .trim()
+        .to_owned())
+}
+
+/// The host's name.
+#[must_use]
+pub fn hostname() -> String {
+    let name = rustix::system::uname();
+    crate::model::text::from_bytes(name.nodename().to_bytes()).into_owned()
+}
+
+/// The effective user id.
+#[must_use]
+pub fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// True where we run as root.
+#[must_use]
+pub fn is_root() -> bool {
+    uid() == 0
+}
+
+/// The running user's home: `$HOME`, else what the user database says.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME")
+        .filter(|h| !h.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| {
+            nix::unistd::User::from_uid(nix::unistd::geteuid())
+                .ok()
+                .flatten()
+                .map(|user| user.dir)
+        })
+}
+
+/// A user's name for messages: the name where there is one, else the number.
+#[must_use]
+pub fn user_name(uid: u32) -> String {
+    match nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)) {
+        Ok(Some(user)) => user.name,
+        _ => format!("uid {uid}"),
+    }
+}
+
+/// A user by name or number, with its primary group.
+///
+/// # Errors
+/// A sentence: no such user, or the user database could not be read.
+pub fn find_user(name: &str) -> Result<(u32, u32), String> {
+    use nix::unistd::{Uid, User};
+    let found = match name.parse::<u32>() {
+        Ok(uid) => match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => return Ok((uid, user.gid.as_raw())),
+            // A number needs no entry in the user database: containers often have none.
+            Ok(None) => return Ok((uid, uid)),
+            Err(e) => Err(e),
+        },
+        Err(_) => User::from_name(name),
+    };
+    match found {
+        Ok(Some(user)) => Ok((user.uid.as_raw(), user.gid.as_raw())),
+        Ok(None) => Err(format!("there is no user `{name}`")),
+        Err(e) => Err(format!("looking up the user `{name}`: {}", e.desc())),
+    }
+}

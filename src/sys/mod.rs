@@ -1,0 +1,8 @@
+//! System calls, wrapped: files beneath a directory, identity of processes and users, clocks.
+//!
+//! Whatever needs `unsafe` would stand here and nowhere else; today nothing does.
+
+pub mod beneath;
+pub mod host;
+pub mod process;
+pub mod trust;

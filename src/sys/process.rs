@@ -1,0 +1,112 @@
+//! Which process is meant: a pid alone says nothing, since pids are used again.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// The start time of a process in clock ticks since the boot: field 22 of `/proc/PID/stat`.
+/// `None` where there is no such process (a zombie is none: it does nothing any more).
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u64> {
+    parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name of a command may hold spaces and parentheses, so the fields count from the last `)`.
+fn parse_stat(stat: &[u8]) -> Option<u64> {
+    let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
+    let mut fields = std::str::from_utf8(after).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    // The state is field 3, so that field 22 is the 19th after it.
+    (!matches!(state, "Z" | "X")).then(|| fields.nth(18)?.parse().ok())?
+}
+
+/// True where the process runs the same program as we do: the same file, or (after an upgrade)
+/// one of the same name.
+#[must_use]
+pub fn runs_our_program(pid: i32) -> bool {
+    let exe = |who: &str| std::fs::read_link(format!("/proc/{who}/exe")).ok();
+    let name = |path: &std::path::Path| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some(
+            name.strip_suffix(" (deleted)")
+                .map(str::to_owned)
+                .unwrap_or(name),
+        )
+    };
+    match (exe(&pid.to_string()), exe("self")) {
+        (Some(theirs), Some(ours)) => theirs == ours || name(&theirs) == name(&ours),
+        _ => false,
+    }
+}
+
+/// A process that is provably the one meant, held by a descriptor so that it stays that one.
+#[derive(Debug)]
+pub struct Handle(std::os::fd::OwnedFd);
+
+impl Handle {
+    /// Takes hold of a process, if it is still the one that started at `start_time`.
+    #[must_use]
+    pub fn of(pid: i32, started: u64) -> Option<Self> {
+        let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        // Asked after the descriptor is held: from here on the pid cannot become another's.
+        (start_time(pid) == Some(started)).then_some(Self(fd))
+    }
+
+    /// Sends TERM, and KILL to what is still there after `grace`. True once it is gone.
+    #[must_use]
+    pub fn end(&self, grace: Duration) -> bool {
+        let send = |signal| rustix::process::pidfd_send_signal(&self.0, signal);
+        // A stopped process takes no TERM until it goes on.
+        if send(Signal::TERM).is_err() {
+            return self.is_gone(Duration::ZERO);
+        }
+        self.is_gone(grace) || (send(Signal::KILL).is_ok() && self.is_gone(grace))
+    }
+
+    /// Waits for the end of the process, at most this long.
+    fn is_gone(&self, wait: Duration) -> bool {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = rustix::time::Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&timeout)) {
+                Ok(n) => return n > 0,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_time_stands_after_the_last_parenthesis() {
+        let stat = b"42 (a) b) (c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2";
+        assert_eq!(parse_stat(stat), Some(987_654));
+        assert_eq!(parse_stat(b"42 (x) Z 1"), None);
+        assert_eq!(parse_stat(b"rubbish"), None);
+        assert!(start_time(std::process::id() as i32).is_some());
+    }
+
+    #[test]
+    fn a_process_that_is_another_by_now_cannot_be_held() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let pid = child.id() as i32;
+        let started = start_time(pid).unwrap();
+        assert!(Handle::of(pid, started + 1).is_none());
+        let handle = Handle::of(pid, started).unwrap();
+        assert!(handle.end(Duration::from_secs(10)));
+        child.wait().unwrap();
+        assert!(Handle::of(pid, started).is_none());
+    }
+}
