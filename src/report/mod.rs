@@ -1,1 +1,75 @@
-//! To be.
+//! What a run says of itself: values to text. Only the meta-heartbeat and the ping have effects.
+
+pub mod heartbeat;
+pub mod json;
+pub mod ping;
+
+use std::time::Duration;
+
+use crate::model::cell::Warning;
+use crate::model::decision::Decision;
+use crate::model::exit::Exit;
+use crate::model::snapshot::{Snapshot, Summary};
+use crate::model::time::Timestamp;
+
+/// All that one run has to say.
+#[derive(Debug)]
+pub struct Report {
+    /// What it saw.
+    pub snapshot: Snapshot,
+    /// The same, counted.
+    pub summary: Summary,
+    /// What it decided, in byte order of the subjects.
+    pub decisions: Vec<Decision>,
+    /// What else an operator should know.
+    pub warnings: Vec<Warning>,
+    /// The run itself.
+    pub run: Run,
+    /// How it ends.
+    pub exit: Exit,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its id, sortable by time.
+    pub id: String,
+    /// The host's name.
+    pub host: String,
+    /// True where nothing was written.
+    pub dry_run: bool,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// The meta-heartbeat's job name.
+    pub heartbeat_job: String,
+    /// How often a run is expected.
+    pub heartbeat_interval: Duration,
+}
+
+/// This program's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Warnings of one code beyond this many are summed up in one, so that a fleet-wide mistake does
+/// not bury everything else.
+const MOST_OF_A_KIND: usize = 20;
+
+/// Sums up what there is too much of.
+#[must_use]
+pub fn bounded(warnings: Vec<Warning>) -> Vec<Warning> {
+    let mut counts = std::collections::BTreeMap::<&'static str, usize>::new();
+    let mut kept = Vec::new();
+    for warning in warnings {
+        let count = counts.entry(warning.code).or_default();
+        *count += 1;
+        if *count <= MOST_OF_A_KIND {
+            kept.push(warning);
+        }
+    }
+    for (code, count) in counts.into_iter().filter(|(_, n)| *n > MOST_OF_A_KIND) {
+        let more = count - MOST_OF_A_KIND;
+        kept.push(Warning::new(code, format!("and {more} more of this kind")));
+    }
+    kept
+}

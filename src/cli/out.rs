@@ -1,0 +1,107 @@
+//! Standard output and standard error.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, ErrorKind, Write};
+
+use serde::Serialize;
+
+use crate::model::exit::{Exit, Failure};
+use crate::model::text::visible;
+
+/// The schema of the document that a run with these arguments owes standard output whatever
+/// happens; `None` where no JSON was asked for. It is told from the raw arguments, because it is
+/// owed even where they cannot be read.
+pub(super) fn wants_json(args: &[OsString]) -> Option<&'static str> {
+    let texts: Vec<&str> = args
+        .iter()
+        .skip(1)
+        .filter_map(|a| a.to_str())
+        .take_while(|a| *a != "--")
+        .collect();
+    let json = texts
+        .iter()
+        .any(|a| matches!(*a, "--json" | "--format=json"))
+        || texts.windows(2).any(|w| w == ["--format", "json"])
+        || texts.contains(&"--status");
+    json.then(|| {
+        texts
+            .iter()
+            .find_map(|a| {
+                Some(match *a {
+                    "check" => "lazarus-pit/report/1",
+                    "init" => "lazarus-pit/init/1",
+                    "list" | "--list-cells" => "lazarus-pit/list/1",
+                    "status" | "--status" => "lazarus-pit/status/1",
+                    "beat" => "lazarus-pit/beat/1",
+                    "heartbeats" => "lazarus-pit/heartbeats/1",
+                    _ => return None,
+                })
+            })
+            .unwrap_or("lazarus-pit/report/1")
+    })
+}
+
+/// Writes an error's document.
+pub(super) fn error_document(schema: &'static str, exit: Exit, message: &str) {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        error: Body<'a>,
+    }
+    #[derive(Serialize)]
+    struct Body<'a> {
+        code: u8,
+        message: &'a str,
+    }
+    // Where standard output is gone there is nobody left to tell.
+    let _ = json(&Document {
+        schema,
+        error: Body {
+            code: exit.code(),
+            message,
+        },
+    });
+}
+
+/// Tells the operator what went wrong, on standard error.
+pub(super) fn complain(message: &str) {
+    // Lines are kept, whatever else could confuse a terminal is not.
+    let shown: Vec<_> = message.lines().map(visible).collect();
+    let _ = writeln!(io::stderr(), "lazarus-pit: error: {}", shown.join("\n"));
+}
+
+/// Tells the operator what is worth knowing, on standard error.
+pub(super) fn warn(message: &str) {
+    let _ = writeln!(io::stderr(), "lazarus-pit: warning: {}", visible(message));
+}
+
+/// Writes to standard output. A reader that has gone away is no error: it had what it wanted.
+///
+/// # Errors
+/// Standard output cannot be written for another reason, such as a full disk.
+pub(super) fn with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::CannotWrite,
+            format!("writing to standard output: {e}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes bytes to standard output.
+///
+/// # Errors
+/// As [`with`].
+pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    with(|out| out.write_all(bytes))
+}
+
+/// Writes one JSON document to standard output.
+///
+/// # Errors
+/// As [`with`].
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    with(|mut out| crate::report::json::to_writer(value, &mut out))
+}
