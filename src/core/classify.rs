@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::model::cell::{
-    Agent, AgentFacts, Cell, CellFacts, Code, Heartbeat, HeartbeatFact, Layout, Reason, Status,
+    Agent, AgentFacts, Beat, Cell, CellFacts, Code, Heartbeat, HeartbeatFact, Layout, Reason,
+    Status,
 };
 use crate::model::text::visible;
 use crate::model::time::{Timestamp, human};
@@ -103,10 +104,7 @@ fn judge(facts: AgentFacts, layout: Option<Layout>, limits: &Limits, now: Timest
         name: facts.name,
         status: Status::Uninitialized,
         observed: true,
-        heartbeat: None,
-        last: None,
-        age_seconds: None,
-        stale_since: None,
+        beat: None,
         reasons: Vec::new(),
     };
     match facts.heartbeat {
@@ -148,12 +146,9 @@ fn judge_beat(
     let age = now.since(last).as_secs();
     let quiet = heartbeat.quiet_for.min(limits.max_quiet);
     let limit = limits.stale_after.max(quiet);
-    agent.last = Some(last);
-    agent.age_seconds = Some(age);
     agent.status = Status::Healthy;
     if Duration::from_secs(age) > limit {
         agent.status = Status::Stale;
-        agent.stale_since = Some(last.plus(limit));
         let allowed = if quiet > limits.stale_after {
             format!("{} s that its quiet_for allows", limit.as_secs())
         } else {
@@ -167,7 +162,15 @@ fn judge_beat(
         );
         agent.reasons.push(Reason::new(Code::Stale, message));
     }
-    agent.heartbeat = Some(heartbeat);
+    agent.beat = Some(Beat {
+        last,
+        age_seconds: age,
+        stale_at: last.plus(limit),
+        status: heartbeat.status,
+        cycle: heartbeat.cycle,
+        model: heartbeat.model,
+        pid: heartbeat.pid,
+    });
 }
 
 fn skew_message(
@@ -273,8 +276,8 @@ mod tests {
         ] {
             let agent = one(beat(10_000.0 - age, 0.0, 0));
             assert_eq!(
-                (agent.status, agent.age_seconds),
-                (status, Some(age as u64)),
+                (agent.status, agent.beat.as_ref().map_or(0, |b| b.age_seconds)),
+                (status, age as u64),
                 "{age}"
             );
         }
@@ -291,9 +294,15 @@ mod tests {
     #[test]
     fn a_clock_far_ahead_is_not_believed() {
         let near = one(beat(10_300.0, 0.0, 0));
-        assert_eq!((near.status, near.age_seconds), (Status::Healthy, Some(0)));
+        assert_eq!(
+            (near.status, near.beat.unwrap().age_seconds),
+            (Status::Healthy, 0)
+        );
         let far = one(beat(10_301.0, 9900.0, 0));
-        assert_eq!((far.status, far.age_seconds), (Status::Healthy, Some(100)));
+        assert_eq!(
+            (far.status, far.beat.as_ref().unwrap().age_seconds),
+            (Status::Healthy, 100)
+        );
         assert_eq!(far.reasons[0].code, Code::ClockSkew);
         let dead = one(beat(1e300, 9000.0, 0));
         assert_eq!(dead.status, Status::Stale);
@@ -362,7 +371,7 @@ mod tests {
             prop_assert!(judged.status == Status::Healthy || judged.all_reasons().next().is_some());
             for agent in &judged.agents {
                 prop_assert!(agent.status == Status::Healthy || !agent.reasons.is_empty());
-                prop_assert_eq!(agent.age_seconds.is_some(), agent.heartbeat.is_some());
+                prop_assert!(agent.status == Status::Uninitialized || !agent.observed || agent.beat.is_some());
             }
         }
 

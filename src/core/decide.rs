@@ -1,5 +1,7 @@
 //! The decision: one verdict for each subject, with its reasons.
 
+use std::collections::HashSet;
+
 use crate::model::cell::{Agent, Cell, Code, Reason, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::snapshot::Snapshot;
@@ -62,9 +64,11 @@ pub(super) fn subjects(cell: &Cell) -> impl Iterator<Item = Subject<'_>> {
 /// they are all there is.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, state: &State, now: Timestamp) -> Vec<Decision> {
+    let noted = noted(state);
     let mut decisions: Vec<Decision> = snapshot
         .cells
         .iter()
+        .filter(|cell| !is_quiet(cell, &noted))
         .flat_map(subjects)
         .filter_map(|subject| decide_one(&subject, state, now))
         .collect();
@@ -72,6 +76,27 @@ pub fn decide(snapshot: &Snapshot, state: &State, now: Timestamp) -> Vec<Decisio
     // round as subjects, because `-` stands before `/`.
     decisions.sort_by(|a, b| a.subject.cmp(&b.subject));
     decisions
+}
+
+/// The cells of which the state remembers anything.
+pub(super) fn noted(state: &State) -> HashSet<&str> {
+    state
+        .subjects
+        .keys()
+        .map(|subject| cell_of(subject))
+        .collect()
+}
+
+/// The cell that a subject belongs to.
+#[must_use]
+pub fn cell_of(subject: &str) -> &str {
+    subject.split_once('/').map_or(subject, |(cell, _)| cell)
+}
+
+/// True for a cell that is healthy and was: on a sound fleet nearly all of them, so that it pays
+/// to look at them no closer.
+pub(super) fn is_quiet(cell: &Cell, noted: &HashSet<&str>) -> bool {
+    cell.status == Status::Healthy && cell.observed && !noted.contains(&*cell.id)
 }
 
 fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<Decision> {
@@ -136,7 +161,10 @@ fn down_since(subject: &Subject<'_>, state: &State, now: Timestamp) -> Timestamp
     let stale = subject
         .agent
         .filter(|a| a.status == Status::Stale && subject.status() == Status::Stale);
-    let Some(since) = stale.and_then(|a| a.stale_since) else {
+    let Some(since) = stale
+        .and_then(|a| a.beat.as_ref())
+        .map(|beat| beat.stale_at)
+    else {
         return now;
     };
     let seen_otherwise = state.last_run.as_ref().map_or(since, |run| run.at);

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::subjects;
+use super::decide::{self, subjects};
 use crate::model::cell::{Cell, Code, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
@@ -126,7 +126,12 @@ pub fn transitions(
     let mut events = Vec::new();
     let mut unknown_agents: BTreeSet<&str> = BTreeSet::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    for cell in snapshot.cells.iter() {
+    let noted = decide::noted(state);
+    for cell in snapshot
+        .cells
+        .iter()
+        .filter(|cell| !decide::is_quiet(cell, &noted))
+    {
         if !agents_known(cell) {
             unknown_agents.insert(&cell.id);
         }

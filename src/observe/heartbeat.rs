@@ -1,6 +1,7 @@
 //! One heartbeat: from a file that an agent wrote to a value, or to the reason why not.
 
 use std::borrow::Cow;
+use std::num::NonZeroI32;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -97,9 +98,14 @@ pub fn parse(text: &[u8], written: Timestamp) -> Result<Heartbeat, (Code, String
         model: fields.text(4, LONGEST_TEXT),
         pid: fields
             .number(5)
-            .filter(|n| n.fract() == 0.0 && *n > 0.0 && *n <= f64::from(i32::MAX))
-            .map(|n| n as i32),
+            .filter(|n| n.fract() == 0.0 && *n <= f64::from(i32::MAX))
+            .and_then(pid),
     })
+}
+
+/// A pid that a process can have: `as` makes what is too small for one zero or negative.
+fn pid(number: f64) -> Option<NonZeroI32> {
+    NonZeroI32::new((number as i32).max(0))
 }
 
 /// Unix seconds, or RFC 3339 text.

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{Report, VERSION};
-use crate::model::cell::{Agent, Cell, Heartbeat, Layout, Lifecycle, Reason, Status, Warning};
+use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::snapshot::{Cells, Summary};
 use crate::model::time::Timestamp;
@@ -147,8 +147,8 @@ impl<'a> CellDocument<'a> {
             mission_id: &cell.id,
             root: Root(root, &cell.id),
             status: cell.status,
-            age_seconds: oldest.and_then(|a| a.age_seconds),
-            last_timestamp: oldest.and_then(|a| a.last).map(Timestamp::as_f64),
+            age_seconds: oldest.map(|beat| beat.age_seconds),
+            last_timestamp: oldest.map(|beat| beat.last.as_f64()),
             missing_paths: &cell.missing,
             layout: cell.layout,
             lifecycle: cell.lifecycle.as_ref().map(Lifecycle::as_str),
@@ -186,13 +186,13 @@ pub struct AgentDocument<'a> {
 
 impl<'a> AgentDocument<'a> {
     fn of(agent: &'a Agent) -> Self {
-        let beat = agent.heartbeat.as_ref();
+        let beat = agent.beat.as_ref();
         Self {
             name: &agent.name,
             status: agent.status,
-            age_seconds: agent.age_seconds,
-            last_timestamp: agent.last.map(Timestamp::as_f64),
-            last_status: beat.and_then(|b: &Heartbeat| b.status.as_deref()),
+            age_seconds: beat.map(|b| b.age_seconds),
+            last_timestamp: beat.map(|b| b.last.as_f64()),
+            last_status: beat.and_then(|b| b.status.as_deref()),
             cycle: beat.and_then(|b| b.cycle),
             model: beat.and_then(|b| b.model.as_deref()),
             state: match (agent.observed, agent.status) {

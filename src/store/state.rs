@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Read;
 
@@ -26,15 +26,15 @@ const SCHEMA: &str = "lazarus-pit/state/1";
 const LARGEST: u64 = 1 << 30;
 
 /// The file: the state, and what tells whether it is whole.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Envelope<'a> {
     schema: std::borrow::Cow<'a, str>,
-    /// CRC-32 of the text of `state`, so that a flipped bit is not taken for a count of attempts.
-    crc32: u32,
-    /// Where in the journal the last event that the state has came to its end.
-    journal_offset: u64,
     #[serde(borrow)]
     state: &'a RawValue,
+    /// Where in the journal the last event that the state has came to its end.
+    journal_offset: u64,
+    /// CRC-32 of the text of `state`, so that a flipped bit is not taken for a count of attempts.
+    crc32: u32,
 }
 
 /// The state as it was found, brought up to the journal's end.
@@ -181,14 +181,15 @@ fn parse(bytes: &[u8]) -> Result<(State, u64), Unusable> {
     Ok((state, envelope.journal_offset))
 }
 
+/// The envelope is put together by hand so that a large state is in memory once, not three times.
 fn render(state: &State, journal_offset: u64) -> serde_json::Result<Vec<u8>> {
-    let text = RawValue::from_string(serde_json::to_string(state)?)?;
-    let mut bytes = serde_json::to_vec(&Envelope {
-        schema: SCHEMA.into(),
-        crc32: crc32fast::hash(text.get().as_bytes()),
-        journal_offset,
-        state: &text,
-    })?;
+    let mut bytes = format!(r#"{{"schema":"{SCHEMA}","state":"#).into_bytes();
+    let from = bytes.len();
+    serde_json::to_writer(&mut bytes, state)?;
+    let crc32 = crc32fast::hash(&bytes[from..]);
+    bytes.extend_from_slice(
+        format!(r#","journal_offset":{journal_offset},"crc32":{crc32}}}"#).as_bytes(),
+    );
     bytes.push(b'\n');
     Ok(bytes)
 }
