@@ -132,6 +132,18 @@ impl<'t> Problems<'t> {
         self.add(place, Severity::Error, message.into(), None, true);
     }
 
+    /// Something that must be mended in bytes that are no text, so that there is no line to show
+    /// or to check the place against.
+    pub fn error_outside(&mut self, place: Place, message: impl Into<String>) {
+        self.found.push(Found {
+            place,
+            severity: Severity::Error,
+            message: message.into(),
+            help: None,
+            secret: true,
+        });
+    }
+
     /// Something worth a look.
     pub fn warning(&mut self, place: Place, message: impl Into<String>) {
         self.add(place, Severity::Warning, message.into(), None, false);
