@@ -59,6 +59,7 @@ pub struct RawConfig {
 /// When many subjects go down at once, the likelier cause is not in them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Protection")]
 pub struct RawProtection {
     /// Fewer subjects in scope than this are no mass. Default 10.
     #[schemars(range(min = 1))]
@@ -80,6 +81,7 @@ pub struct RawProtection {
 /// What one run may do at most.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Limits")]
 pub struct RawLimits {
     /// How many subjects one run revives at most; the rest is deferred. Default 10.
     #[schemars(range(min = 1))]
@@ -89,6 +91,7 @@ pub struct RawLimits {
 /// The logs of the agents that are started.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Logs")]
 pub struct RawLogs {
     /// Where they lie. Default `<state_dir>/logs`.
     pub dir: Option<Spanned<String>>,

@@ -73,9 +73,9 @@ fn the_shipped_file_is_the_defaults_and_has_every_key() {
         assert!(written.get(key).is_some(), "{key} is missing");
     }
     for (key, def) in [
-        ("protection", "RawProtection"),
-        ("logs", "RawLogs"),
-        ("limits", "RawLimits"),
+        ("protection", "Protection"),
+        ("logs", "Logs"),
+        ("limits", "Limits"),
     ] {
         for sub in keys(&schema["$defs"][def]) {
             assert!(written[key].get(&sub).is_some(), "{key}.{sub} is missing");
@@ -327,5 +327,39 @@ fn a_warning_refuses_nothing() {
         loaded.warnings[0].message.contains(":1:22: warning: "),
         "{:?}",
         loaded.warnings
+    );
+}
+
+#[test]
+fn the_reference_names_every_key_and_its_examples_load() {
+    let docs = std::fs::read_to_string(shipped("docs/configuration.md")).unwrap();
+    let schema = schema();
+    let tables = ["Protection", "Logs", "Limits"].map(|def| &schema["$defs"][def]);
+    for table in tables.into_iter().chain([&schema]) {
+        for key in table["properties"].as_object().unwrap().keys() {
+            let forms = [
+                format!("| `{key}`"),
+                format!(".{key}` |"),
+                format!("| `{key}."),
+            ];
+            let cell = |line: &str| forms.iter().any(|form| line.contains(form));
+            assert!(docs.lines().any(cell), "{key} has no row");
+        }
+    }
+    let blocks: Vec<&str> = docs.split("```yaml\n").skip(1).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let text = block.split("```").next().unwrap();
+        assert!(parsed(text).is_ok(), "{text}\n{:?}", parsed(text));
+    }
+    // The example of what is told about mistakes is what is told.
+    let told = docs.split("```text\n").nth(1).unwrap();
+    let told = told.split("\n```").next().unwrap();
+    let wrong = "missions_root: /srv/missions\nstael_after: 5m\nprotection:\n  fraction: half\n";
+    assert_eq!(
+        parsed(wrong)
+            .unwrap_err()
+            .replace("/etc/lp/c.yaml", "/etc/lazarus-pit/config.yaml"),
+        told
     );
 }

@@ -81,11 +81,13 @@ pub struct Seconds(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
+type Parse<T> = fn(&str) -> Result<T, String>;
+
 /// Visits a number or, if it may be, a text.
 struct Amount<T> {
     expecting: &'static str,
     number: fn(f64) -> Result<T, String>,
-    text: Option<fn(&str) -> Result<T, String>>,
+    text: Option<Parse<T>>,
 }
 
 impl<T> Visitor<'_> for Amount<T> {

@@ -12,9 +12,12 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, Unexpected, Visitor}
 use super::access::{Entries, Items, Placed, Variant};
 use super::error::{Error, did_you_mean, listed};
 use super::node::{Content, Node, Style};
-use super::problem::{Place, Problems};
+use super::problem::{MAX_PROBLEMS, Place, Problems};
 use super::scalar::{self, Value};
 use super::spanned::{SECRET, SPANNED};
+
+/// How many nodes are looked at, over all the times round, before no more mistakes are looked for.
+const MAX_VISITS: usize = 1_000_000;
 
 /// Reads a document as a `T`; `None` where too little could be read to make one. What is wrong is
 /// added to the problems, and what could not be read is as if it had not been written.
@@ -35,8 +38,13 @@ pub fn read<T: DeserializeOwned>(node: &Node, problems: &mut Problems<'_>) -> Op
                 }
                 // Each time round one node more is passed over, so this ends; it must also end
                 // soon in a file that is wrong from top to bottom.
-                let new = seen.borrow_mut().broken.insert(id);
-                if id == node.id || !new || errors.len() >= super::problem::MAX_PROBLEMS {
+                let mut seen = seen.borrow_mut();
+                let new = seen.broken.insert(id);
+                if seen.visits > MAX_VISITS {
+                    problems.leave_out();
+                    break None;
+                }
+                if id == node.id || !new || errors.len() >= MAX_PROBLEMS {
                     break None;
                 }
             }
@@ -61,6 +69,8 @@ pub(super) struct Seen {
     unknown_ids: HashSet<u32>,
     unknown: Vec<(Place, String, Option<String>)>,
     secret_lines: Vec<(u32, u32)>,
+    /// Nodes looked at.
+    visits: usize,
 }
 
 /// One node, ready to be read.
@@ -82,7 +92,8 @@ impl<'n> Reader<'n> {
     /// Tells of a key that is not one of these, once.
     fn unknown_key(self, key: &Node, names: &[&str]) {
         let mut seen = self.seen.borrow_mut();
-        if seen.unknown_ids.insert(key.id) {
+        // More than these are not shown, and suggestions take their time.
+        if seen.unknown.len() <= MAX_PROBLEMS && seen.unknown_ids.insert(key.id) {
             let text = key.text().unwrap_or_default();
             let help = did_you_mean(text, names).unwrap_or_else(|| match names {
                 [] => "nothing may stand here".to_owned(),
@@ -142,6 +153,7 @@ impl<'n> Reader<'n> {
         visitor: V,
         fields: Option<&'static [&'static str]>,
     ) -> Result<V::Value, Error> {
+        self.seen.borrow_mut().visits += 1;
         match &*self.node.content {
             Content::Scalar { .. } => match self.scalar().unwrap_or(Value::Null) {
                 Value::Null => visitor.visit_unit(),

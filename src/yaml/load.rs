@@ -322,7 +322,7 @@ fn check_key(key: &Node, seen: &mut HashMap<String, u32>, problems: &mut Problem
     };
     match wrong {
         Some(message) => {
-            problems.error(key.place, message);
+            problems.key_error(key.place, key.text().unwrap_or_default(), message);
             false
         }
         None => true,

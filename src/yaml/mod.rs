@@ -12,6 +12,7 @@
 mod access;
 pub mod de;
 mod error;
+mod excerpt;
 pub mod load;
 pub mod node;
 pub mod problem;

@@ -1,16 +1,15 @@
 //! What is wrong in a file, where, and how it is shown.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::text::{shortened, visible};
+use super::excerpt::{WIDTH, excerpt, lines, mask};
+use crate::model::text::visible;
 
 /// More problems than this in one file tell nobody anything.
 pub const MAX_PROBLEMS: usize = 100;
-
-/// How much of an offending line is shown.
-const WIDTH: usize = 100;
 
 /// A place in a file. Both count from 1; columns are characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -36,7 +35,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One thing that is wrong in a file, with all that is needed to show it.
+/// One thing that is wrong in a file, with all that is needed to show it; its texts are harmless.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file as the operator named it.
@@ -66,16 +65,13 @@ impl fmt::Display for Problem {
         write!(
             f,
             "{}:{}:{}: {severity}: {}",
-            visible(&self.file),
-            self.line,
-            self.column,
-            visible(&self.message)
+            self.file, self.line, self.column, self.message
         )?;
         if let Some((line, caret)) = &self.excerpt {
             write!(f, "\n    {line}\n    {:caret$}^", "")?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n  help: {}", visible(help))?;
+            write!(f, "\n  help: {help}")?;
         }
         Ok(())
     }
@@ -88,6 +84,8 @@ struct Found {
     message: String,
     help: Option<String>,
     secret: bool,
+    /// How many characters of the line are shown from the place on.
+    width: usize,
 }
 
 /// Collects what is wrong in one file, in any order.
@@ -127,6 +125,16 @@ impl<'t> Problems<'t> {
         self.add(place, Severity::Error, message.into(), help, false);
     }
 
+    /// Something that must be mended about a key whose value nobody will read: it could be a
+    /// secret, so the line is shown up to the key's end only.
+    pub(super) fn key_error(&mut self, place: Place, key: &str, message: String) {
+        let before = self.found.len();
+        self.error(place, message);
+        if let Some(added) = self.found.get_mut(before) {
+            added.width = key.chars().count();
+        }
+    }
+
     /// Something that must be mended on a line that may not be shown.
     pub fn secret_error(&mut self, place: Place, message: impl Into<String>) {
         self.add(place, Severity::Error, message.into(), None, true);
@@ -141,6 +149,7 @@ impl<'t> Problems<'t> {
             message: message.into(),
             help: None,
             secret: true,
+            width: WIDTH,
         });
     }
 
@@ -154,6 +163,11 @@ impl<'t> Problems<'t> {
         if !self.secret_lines.contains(&(first, last)) {
             self.secret_lines.push((first, last));
         }
+    }
+
+    /// There is more that is not told.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out = true;
     }
 
     /// True where something must be mended.
@@ -189,6 +203,7 @@ impl<'t> Problems<'t> {
             message,
             help,
             secret,
+            width: WIDTH,
         });
     }
 
@@ -218,100 +233,35 @@ impl<'t> Problems<'t> {
             self.found.push(Found {
                 place,
                 severity: Severity::Warning,
-                message: format!("there is more; only the first {MAX_PROBLEMS} problems are shown"),
+                message: "there is more wrong in this file than is shown here".to_owned(),
                 help: None,
                 secret: true,
+                width: WIDTH,
             });
         }
         let (lines, hidden) = (&self.lines, &self.secret_lines);
-        let shown = |p: &Found| {
+        // A line is looked through once, however many problems a file of one long line has.
+        let mut masked: HashMap<u32, Vec<char>> = HashMap::new();
+        let mut shown = |p: &Found| {
             let line = p.place.line;
             let secret = p.secret || hidden.iter().any(|(a, b)| (*a..=*b).contains(&line));
             let text = lines.get(line as usize - 1).filter(|_| !secret)?;
-            Some(excerpt(text, p.place.column as usize - 1))
+            let masked = masked.entry(line).or_insert_with(|| mask(text));
+            Some(excerpt(masked, p.place.column as usize - 1, p.width))
         };
         self.found
             .iter()
             .map(|p| Problem {
-                file: self.file.clone(),
+                file: visible(&self.file).into_owned(),
                 line: p.place.line,
                 column: p.place.column,
                 severity: p.severity,
-                message: p.message.clone(),
-                help: p.help.clone(),
+                message: visible(&p.message).into_owned(),
+                help: p.help.as_deref().map(|help| visible(help).into_owned()),
                 excerpt: shown(p),
             })
             .collect()
     }
-}
-
-/// The lines of a text as YAML counts them: after `\n`, `\r\n` and a lone `\r`.
-fn lines(text: &str) -> Vec<&str> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['\n', '\r']) {
-        out.push(&rest[..at]);
-        let two = rest[at..].starts_with("\r\n");
-        rest = &rest[at + 1 + usize::from(two)..];
-    }
-    out.push(rest);
-    out
-}
-
-/// The part of the line around the column (from 0), made harmless, and where the caret stands.
-fn excerpt(line: &str, column: usize) -> (String, usize) {
-    let masked: Vec<char> = mask(line).chars().collect();
-    let start = column.saturating_sub(WIDTH * 2 / 3);
-    let start = if masked.len() <= WIDTH { 0 } else { start };
-    let (before, after) = masked.split_at(column.clamp(start, masked.len()));
-    let before: String = before[start..].iter().collect();
-    let after: String = after.iter().collect();
-    let cut = if start > 0 { "…" } else { "" };
-    let before = format!("{cut}{}", visible(&before));
-    let caret = before.chars().count();
-    let room = WIDTH.saturating_sub(column - start).max(1);
-    let after = visible(&shortened(&after, room)).into_owned();
-    ((before + &after).trim_end().to_owned(), caret)
-}
-
-/// Hides what is likely to be a secret even where the line could not be understood: what follows
-/// the host in a URL and what follows a key that speaks of one. Character by character, so that
-/// the caret stays where it is.
-fn mask(line: &str) -> String {
-    let lower = line.to_ascii_lowercase();
-    let mut hide = vec![false; line.len()];
-    for word in [
-        "token",
-        "secret",
-        "passw",
-        "api_key",
-        "apikey",
-        "credential",
-    ] {
-        let Some(at) = lower.find(word) else { continue };
-        if let Some(colon) = line[at..].find([':', '=']) {
-            hide[at + colon + 1..].fill(true);
-        }
-    }
-    let mut from = 0;
-    while let Some(at) = line[from..].find("://").map(|at| from + at + 3) {
-        let end = line[at..]
-            .find([' ', '\t', '"', '\''])
-            .map_or(line.len(), |n| at + n);
-        // What stands before an @ is a user's name and password.
-        let host = line[at..end].find('@').map_or(at, |_| end);
-        let path = line[at..end]
-            .find(['/', '?', '#'])
-            .map_or(end, |n| at + n + 1);
-        hide[if host == end { at } else { path.min(end) }..end].fill(true);
-        from = end;
-    }
-    line.char_indices()
-        .map(|(at, c)| match hide[at] {
-            true if !c.is_whitespace() => '*',
-            _ => c,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -196,10 +196,28 @@ fn bombs_are_told_and_do_not_go_off() {
         (deep, "nested more than 64 deep"),
         (block, "nested more than 64 deep"),
         ("x".repeat(MAX_FILE + 1), "larger than"),
+        // Wrong from top to bottom, and all in one line.
+        (
+            format!("probes: [{}]", "x, ".repeat(90_000)),
+            "not known here",
+        ),
+        (
+            format!(
+                "{{{}}}",
+                (0..40_000)
+                    .map(|i| format!("k{i}: 1, "))
+                    .collect::<String>()
+            ),
+            "unknown key",
+        ),
+        ("\u{1}".repeat(MAX_FILE), "U+0001"),
     ] {
         let start = std::time::Instant::now();
         let told = told(&text);
-        assert!(told.iter().any(|line| line.contains(wanted)), "{told:?}");
+        assert!(
+            told.iter().any(|line| line.contains(wanted)),
+            "{wanted}: {told:.200?}"
+        );
         assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
     let (value, problems) = parse::<BTreeMap<String, Vec<u8>>>("a: &a [1, 2]\nb: *a\n");
@@ -216,6 +234,8 @@ fn a_secret_is_shown_nowhere() {
         "key: {a: hush-hush}",
         "{key: hush-hush, zzz: 1}",
         "key: >\n  hush-hush\nyes: x",
+        "key: a\nkey: hush-hush",
+        "key: a\nyes: true\n'key': >\n  hush-hush\n",
     ] {
         let (plan, problems) = parse::<Plan>(text);
         let shown: String = problems.iter().map(ToString::to_string).collect();
