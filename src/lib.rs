@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | [`model`] | the vocabulary: data and no rules | std, serde |
 //! | [`core`] | pure rules: classify, decide, ledger | `model` |
-//! | [`yaml`] | YAML with positions, problems with carets | – |
+//! | [`yaml`] | YAML with positions, problems with carets | `model` |
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `sys` |
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
