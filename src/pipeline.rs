@@ -52,6 +52,8 @@ pub struct Request {
     pub warnings: Vec<Warning>,
     /// When it began.
     pub began: Instant,
+    /// Hears how far the look at the cells is.
+    pub progress: Option<fn(usize, usize)>,
 }
 
 /// What was seen and what follows from it. Pure but for the looking.
@@ -63,29 +65,39 @@ struct Judged {
     exit: Exit,
 }
 
+/// How the cells are looked at under this configuration.
+#[must_use]
+pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: Instant) -> Look {
+    Look {
+        root: config.missions_root.clone(),
+        scope,
+        required_subdirs: config.required_subdirs.clone(),
+        limits: Limits {
+            stale_after: config.stale_after,
+            clock_skew: config.clock_skew,
+            max_quiet: config.max_quiet,
+            heartbeat_file: config.heartbeat_file.clone(),
+        },
+        mounts: if config.allow_mounts {
+            Mounts::Cross
+        } else {
+            Mounts::Refuse
+        },
+        trust: host::is_root().then(|| trust.clone()),
+        deadline,
+        progress: None,
+    }
+}
+
 fn judge(request: &Request, state: &State, now: Timestamp) -> Result<Judged, Failure> {
     let config = &request.config;
-    let mut snapshot = observe::snapshot(
-        Look {
-            root: config.missions_root.clone(),
-            scope: request.scope.as_ref().map(|(_, set)| set.clone()),
-            required_subdirs: config.required_subdirs.clone(),
-            limits: Limits {
-                stale_after: config.stale_after,
-                clock_skew: config.clock_skew,
-                max_quiet: config.max_quiet,
-                heartbeat_file: config.heartbeat_file.clone(),
-            },
-            mounts: if config.allow_mounts {
-                Mounts::Cross
-            } else {
-                Mounts::Refuse
-            },
-            trust: host::is_root().then(|| request.trust.clone()),
-            deadline: request.began + request.deadline,
-        },
-        now,
-    )?;
+    let scope = request.scope.as_ref().map(|(_, set)| set.clone());
+    let deadline = request.began + request.deadline;
+    let look = Look {
+        progress: request.progress,
+        ..look(config, scope, &request.trust, deadline)
+    };
+    let mut snapshot = observe::snapshot(look, now)?;
     let summary = Summary::of(snapshot.cells.iter());
     let decisions = decide::decide(&snapshot, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
@@ -218,15 +230,10 @@ fn locked(
             .is_none_or(|(_, set)| set.is_match(cell))
     };
     let vanished = !holds::root_changed(&judged.warnings);
-    let mut seen = ledger::transitions(
-        &judged.snapshot,
-        &judged.decisions,
-        &store.state,
-        &about.id,
-        &in_scope,
-        vanished,
-    );
-    store.record(&mut seen).map_err(cannot_write)?;
+    let mut sweep = ledger::Sweep::new(&judged.snapshot, &judged.decisions, &about.id);
+    while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
+        store.record(&mut batch).map_err(cannot_write)?;
+    }
 
     let mut last = Event {
         exit: Some(judged.exit.code()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::parse_duration_or_seconds;
 use crate::model::cell::Layout;
 
 /// Notices when AI agents have died in their mission cells: one pass, then it is gone.
@@ -135,7 +136,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "GLOB")]
     pub cell: Vec<String>,
     /// How old a beat may be; a bare number is seconds
-    #[arg(long, alias = "dead-threshold", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, alias = "dead-threshold", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
     pub stale_after: Option<Duration>,
     /// Observe, record and notify, but carry out no step
     #[arg(long)]
@@ -153,10 +154,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "N")]
     pub poll_interval: Option<String>,
     /// Bound on the whole run
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "50s")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "50s")]
     pub deadline: Option<Duration>,
     /// How long to wait for another run's lock
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_or_seconds, default_value = "0s")]
     pub wait_lock: Option<Duration>,
 }
 
@@ -241,16 +242,8 @@ pub struct BeatArgs {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// How long the agent may be silent now, for one long thing
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_or_seconds)]
     pub quiet_for: Option<Duration>,
-}
-
-/// A duration: `90s`, `5m`, `1h 30m`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.trim().parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string());
-    }
-    humantime::parse_duration(text).map_err(|e| format!("{e} (write it like 90s, 5m or `1h 30m`)"))
 }
 
 impl CheckArgs {

@@ -1,49 +1,74 @@
 //! `check`: one pass.
 
-use std::time::{Duration, Instant};
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
 
 use super::args::{CheckArgs, Common, Format};
+use super::setup::Setup;
 use super::{Ending, out};
-use crate::config::Config;
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
-use crate::pipeline::{self, Request};
-use crate::report;
-use crate::sys::trust::Trust;
+use crate::pipeline;
+use crate::report::{self, Report};
 
+/// One pass, or a dry one.
+///
+/// # Errors
+/// The pass could not be made; what is to be said of it and the status to exit with.
 pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure> {
     let began = Instant::now();
-    let mut config = Config::default();
-    if let Some(root) = &common.root {
-        config.missions_root = root.clone();
+    if args.dry_run && args.init_cell.is_some() {
+        let message =
+            "--dry-run writes nothing, so that it cannot make a cell: leave --init-cell out";
+        return Err(Failure::new(Exit::Usage, message));
     }
-    let state_dir = common
-        .state_dir
-        .clone()
-        .unwrap_or_else(|| "/var/lib/lazarus-pit".into());
-    let request = Request {
-        heartbeat_dir: (!args.no_heartbeat).then(|| state_dir.join("heartbeats")),
-        config,
-        state_dir,
-        scope: None,
-        deadline: args.deadline.unwrap_or(Duration::from_secs(50)),
-        wait_lock: args.wait_lock.unwrap_or(Duration::ZERO),
-        trust: Trust::new(&[]),
-        warnings: Vec::<Warning>::new(),
-        began,
+    // That a run could not begin is to be seen where its heartbeat is looked for.
+    let seen_to_fail = |why: &str, bare: Setup| {
+        if !args.dry_run
+            && let Ok(request) = bare.request(args, began)
+        {
+            let _ = pipeline::beat(&request, Exit::Config, None, Some(why));
+        }
     };
+    let setup = Setup::load_or(common, args.stale_after, seen_to_fail)?;
+    let mut request = setup.request(args, began)?;
+    if let Some(n) = &args.poll_interval {
+        let message =
+            format!("--poll-interval {n} has no effect: the timer that starts lazarus-pit decides");
+        request
+            .warnings
+            .push(Warning::new("poll_interval", message));
+    }
+    if !common.quiet && std::io::stderr().is_terminal() {
+        request.progress = Some(out::progress);
+    }
     let report = if args.dry_run {
         pipeline::dry_run(request)
     } else {
         pipeline::run(request)
-    }?;
-    if common.format() == Format::Json {
-        out::with(|mut o| report::json::write(&report, &mut o))?;
+    };
+    out::end_progress();
+    show(common, &report?)
+}
+
+/// Writes the report to standard output and its warnings to standard error.
+fn show(common: &Common, report: &Report) -> Result<Ending, Failure> {
+    let format = common.format();
+    let silent = common.quiet && report.exit == Exit::Healthy;
+    if !silent {
+        for warning in &report.warnings {
+            out::warn(&match &warning.subject {
+                Some(subject) => format!("{subject}: {}", warning.message),
+                None => warning.message.clone(),
+            });
+        }
     }
-    let _ = (
-        Exit::Healthy,
-        out::warn as fn(&str),
-        out::print as fn(&[u8]) -> _,
-    );
+    match format {
+        Format::Human if silent => {}
+        Format::Human => {}
+        Format::Json => out::with(|mut to| report::json::write(report, &mut to))?,
+        _ => {}
+    }
+    let _: &dyn Write = &std::io::sink();
     Ok(report.exit.into())
 }

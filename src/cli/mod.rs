@@ -3,6 +3,7 @@
 pub mod args;
 mod check;
 mod out;
+mod setup;
 
 use std::process::ExitCode;
 

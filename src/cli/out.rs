@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -105,3 +106,19 @@ pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     with(|mut out| crate::report::json::to_writer(value, &mut out))
 }
+
+/// Shows on the terminal how far a long look is.
+pub(super) fn progress(done: usize, of: usize) {
+    SHOWN.store(true, Ordering::Relaxed);
+    let _ = write!(io::stderr(), "\r\x1b[Klooking at the cells: {done} of {of}");
+}
+
+/// Takes the progress line away, if there is one.
+pub(super) fn end_progress() {
+    if SHOWN.swap(false, Ordering::Relaxed) {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+}
+
+/// Whether a progress line stands on the terminal.
+static SHOWN: AtomicBool = AtomicBool::new(false);

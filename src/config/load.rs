@@ -44,17 +44,23 @@ pub struct Loaded {
 }
 
 /// No configuration: nothing may be done, and the exit is 78.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refused {
     /// Everything that is wrong, ready to be shown.
     pub message: String,
+    /// What flags, environment and defaults say without the file, so that a run that cannot begin
+    /// can still be seen to have failed: where its heartbeat goes.
+    pub without_file: Option<Box<Config>>,
 }
 
 impl Refused {
     fn new(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { message }
+        Self {
+            message,
+            without_file: None,
+        }
     }
 }
 
@@ -63,6 +69,20 @@ impl Refused {
 /// # Errors
 /// Everything that is wrong with the file, or why it cannot be used.
 pub fn load(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
+    find_and_read(overrides, env).map_err(|refused| Refused {
+        without_file: without_file(overrides, env),
+        ..refused
+    })
+}
+
+/// The settings as they were if there were no file.
+fn without_file(overrides: &Overrides, env: &Env) -> Option<Box<Config>> {
+    let mut config = Config::default();
+    lay_over(&mut config, overrides, env).ok()?;
+    Some(Box::new(config))
+}
+
+fn find_and_read(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
     let mut warnings = Vec::new();
     let file = find(overrides, env)?;
     let mut config = match &file {

@@ -276,7 +276,10 @@ mod tests {
         ] {
             let agent = one(beat(10_000.0 - age, 0.0, 0));
             assert_eq!(
-                (agent.status, agent.beat.as_ref().map_or(0, |b| b.age_seconds)),
+                (
+                    agent.status,
+                    agent.beat.as_ref().map_or(0, |b| b.age_seconds)
+                ),
                 (status, age as u64),
                 "{age}"
             );

@@ -3,11 +3,11 @@
 //! The journal is written first and the state is what the journal adds up to: [`apply`] is the one
 //! place where state changes, used by the run that writes an event and by the next one that finds
 //! it in the journal. Each event makes sense by itself, so that a run killed between any two of
-//! them leaves a state from which [`transitions`] says exactly what is still missing.
+//! them leaves a state from which a [`Sweep`] says exactly what is still missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashSet;
 
-use super::decide::{self, subjects};
+use super::decide::{self, Subject, subjects};
 use crate::model::cell::{Cell, Code, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
@@ -101,96 +101,165 @@ fn run_finished(state: &mut State, event: &Event) {
     });
 }
 
-/// What is to be written down of one look at the world: each subject whose status is another than
-/// the state has, incidents that open and close, subjects that are gone.
+/// What is to be written down of one look at the world, a batch at a time: each subject whose
+/// status is another than the state has, incidents that open and close, subjects that are gone.
 ///
-/// `in_scope` tells whether a cell was to be looked at in this run (`--cell`), `vanished` whether a
-/// subject that was not found is to be believed gone.
-#[must_use]
-pub fn transitions(
-    snapshot: &Snapshot,
-    decisions: &[Decision],
-    state: &State,
-    run: &str,
-    in_scope: &dyn Fn(&str) -> bool,
-    vanished: bool,
-) -> Vec<Event> {
-    let now = snapshot.taken_at;
-    let event = |kind, subject: &str| Event {
-        subject: Some(subject.to_owned()),
-        ..Event::new(kind, now, run)
-    };
-    let decided: BTreeMap<&str, &Decision> =
-        decisions.iter().map(|d| (d.subject.as_str(), d)).collect();
-    // Only what is not healthy, now or by the state, is looked at twice.
-    let mut events = Vec::new();
-    let mut unknown_agents: BTreeSet<&str> = BTreeSet::new();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let noted = decide::noted(state);
-    for cell in snapshot
-        .cells
-        .iter()
-        .filter(|cell| !decide::is_quiet(cell, &noted))
-    {
-        if !agents_known(cell) {
-            unknown_agents.insert(&cell.id);
+/// Batches, because a first look at a large fleet, or a bad day, has more to say than should be
+/// held in memory at once.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    snapshot: &'a Snapshot,
+    decisions: &'a [Decision],
+    run: &'a str,
+    /// The next place among the cells; behind the last of them, what is gone is swept up.
+    next: usize,
+    done: bool,
+}
+
+/// A batch ends with the cell that brings it to this many events.
+const BATCH: usize = 512;
+
+impl<'a> Sweep<'a> {
+    /// A sweep over all cells of the snapshot. The decisions are those made of it, in order.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, decisions: &'a [Decision], run: &'a str) -> Self {
+        Self {
+            snapshot,
+            decisions,
+            run,
+            next: 0,
+            done: false,
         }
-        for subject in subjects(cell) {
-            let known = state.subjects.get(&subject.name);
-            let (before, status) = (known.map(|k| k.status), subject.status());
-            if known.is_some() {
-                seen.insert(subject.name.clone());
+    }
+
+    /// The next batch; `None` behind the last. The state must have had the batches before.
+    ///
+    /// `in_scope` tells whether a cell was to be looked at in this run (`--cell`), `vanished`
+    /// whether a subject that was not found is to be believed gone.
+    pub fn next(
+        &mut self,
+        state: &State,
+        in_scope: &dyn Fn(&str) -> bool,
+        vanished: bool,
+    ) -> Option<Vec<Event>> {
+        let mut events = Vec::new();
+        let noted = decide::noted(state);
+        while self.next < self.snapshot.cells.places() && events.len() < BATCH {
+            let cell = self.snapshot.cells.get(self.next);
+            self.next += 1;
+            if let Some(cell) = cell.filter(|cell| !decide::is_quiet(cell, &noted)) {
+                for subject in subjects(cell) {
+                    self.subject(&subject, state, &mut events);
+                }
             }
-            let open = known.and_then(|k| k.incident.as_ref());
-            let decision = decided.get(subject.name.as_str());
-            let close = open.filter(|_| subject.observed() && status == Status::Healthy);
-            if let Some(incident) = close {
-                events.push(Event {
-                    incident: Some(incident.id.clone()),
-                    down_for: Some(now.since(incident.down_since).as_secs_f64()),
-                    reason: Some("recovered".into()),
-                    ..event(Kind::IncidentClosed, &subject.name)
-                });
+        }
+        if events.is_empty() && !self.done {
+            self.done = true;
+            if vanished {
+                self.gone(state, in_scope, &mut events);
             }
-            let codes: Vec<String> = subject
+        }
+        (!events.is_empty()).then_some(events)
+    }
+
+    fn event(&self, kind: Kind, subject: &str) -> Event {
+        Event {
+            subject: Some(subject.to_owned()),
+            ..Event::new(kind, self.snapshot.taken_at, self.run)
+        }
+    }
+
+    fn subject(&self, subject: &Subject<'_>, state: &State, events: &mut Vec<Event>) {
+        let known = state.subjects.get(&subject.name);
+        let (before, status) = (known.map(|k| k.status), subject.status());
+        let open = known.and_then(|k| k.incident.as_ref());
+        if let Some(incident) = open.filter(|_| subject.observed() && status == Status::Healthy) {
+            events.push(self.closed(&subject.name, incident, "recovered"));
+        }
+        let codes = || -> Vec<String> {
+            subject
                 .reasons()
                 .map(|r| r.code.as_str().to_owned())
-                .collect();
-            if before.unwrap_or(Status::Healthy) != status {
-                events.push(Event {
-                    from: before.or(state.last_run.is_some().then_some(Status::Healthy)),
-                    to: Some(status),
-                    reasons: codes.clone(),
-                    ..event(Kind::StatusChanged, &subject.name)
-                });
-            }
-            // What could not be looked at opens nothing and closes nothing.
-            let opens = decision.filter(|d| {
-                open.is_none() && !matches!(d.verdict, Verdict::Healthy | Verdict::Unobserved)
+                .collect()
+        };
+        if before.unwrap_or(Status::Healthy) != status {
+            events.push(Event {
+                from: before.or(state.last_run.is_some().then_some(Status::Healthy)),
+                to: Some(status),
+                reasons: codes(),
+                ..self.event(Kind::StatusChanged, &subject.name)
             });
-            if let Some(decision) = opens {
-                events.push(Event {
-                    incident: decision.incident.clone(),
-                    down_since: decision.down_since,
-                    to: Some(status),
-                    reasons: codes,
-                    ..event(Kind::IncidentOpened, &subject.name)
-                });
-            }
+        }
+        if open.is_some() {
+            return;
+        }
+        let at = self
+            .decisions
+            .binary_search_by(|d| d.subject.as_str().cmp(&subject.name));
+        let Some(decision) = at.ok().and_then(|at| self.decisions.get(at)) else {
+            return;
+        };
+        // What could not be looked at opens nothing and closes nothing.
+        if !matches!(decision.verdict, Verdict::Healthy | Verdict::Unobserved) {
+            events.push(Event {
+                incident: decision.incident.clone(),
+                down_since: decision.down_since,
+                to: Some(status),
+                reasons: codes(),
+                ..self.event(Kind::IncidentOpened, &subject.name)
+            });
         }
     }
-    if vanished {
+
+    fn closed(&self, subject: &str, incident: &Incident, reason: &str) -> Event {
+        Event {
+            incident: Some(incident.id.clone()),
+            down_for: Some(
+                self.snapshot
+                    .taken_at
+                    .since(incident.down_since)
+                    .as_secs_f64(),
+            ),
+            reason: Some(reason.into()),
+            ..self.event(Kind::IncidentClosed, subject)
+        }
+    }
+
+    /// Subjects that the state has and the snapshot has not. The incident is closed first: a run
+    /// killed in between leaves a subject that is still to be swept up.
+    fn gone(&self, state: &State, in_scope: &dyn Fn(&str) -> bool, events: &mut Vec<Event>) {
+        let noted = decide::noted(state);
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut unknown_agents: HashSet<&str> = HashSet::new();
+        for cell in self
+            .snapshot
+            .cells
+            .iter()
+            .filter(|cell| noted.contains(&*cell.id))
+        {
+            if !agents_known(cell) {
+                unknown_agents.insert(&cell.id);
+            }
+            seen.extend(subjects(cell).map(|subject| subject.name));
+        }
         for (subject, known) in &state.subjects {
-            let cell = subject
-                .split_once('/')
-                .map_or(subject.as_str(), |(cell, _)| cell);
-            let kept = seen.contains(subject) || !in_scope(cell) || unknown_agents.contains(cell);
-            if !kept {
-                gone(&mut events, subject, known, &event, snapshot);
+            let cell = decide::cell_of(subject);
+            if seen.contains(subject) || !in_scope(cell) || unknown_agents.contains(cell) {
+                continue;
             }
+            events.extend(
+                known
+                    .incident
+                    .as_ref()
+                    .map(|open| self.closed(subject, open, "gone")),
+            );
+            events.push(Event {
+                from: Some(known.status),
+                reason: Some("gone".into()),
+                ..self.event(Kind::StatusChanged, subject)
+            });
         }
     }
-    events
 }
 
 /// False where it could not be told which agents a cell has: then what is remembered of them stays.
@@ -198,26 +267,4 @@ fn agents_known(cell: &Cell) -> bool {
     !cell.agents.is_empty()
         || cell.is_ignored()
         || cell.reasons.iter().all(|r| r.code == Code::NoAgents)
-}
-
-fn gone(
-    events: &mut Vec<Event>,
-    subject: &str,
-    known: &SubjectState,
-    event: &dyn Fn(Kind, &str) -> Event,
-    snapshot: &Snapshot,
-) {
-    if let Some(incident) = &known.incident {
-        events.push(Event {
-            incident: Some(incident.id.clone()),
-            down_for: Some(snapshot.taken_at.since(incident.down_since).as_secs_f64()),
-            reason: Some("gone".into()),
-            ..event(Kind::IncidentClosed, subject)
-        });
-    }
-    events.push(Event {
-        from: Some(known.status),
-        reason: Some("gone".into()),
-        ..event(Kind::StatusChanged, subject)
-    });
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroI32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -253,11 +254,11 @@ pub struct Heartbeat {
     /// `quiet_for`: how long the agent says it may be silent. Whole seconds, zero if not given.
     pub quiet_for: Duration,
     /// `status`, the agent's own word.
-    pub status: Option<Box<str>>,
+    pub status: Option<Arc<str>>,
     /// `cycle`.
     pub cycle: Option<i64>,
     /// `model`.
-    pub model: Option<Box<str>>,
+    pub model: Option<Arc<str>>,
     /// `pid`, if it is one that a process can have.
     pub pid: Option<NonZeroI32>,
 }
@@ -273,11 +274,11 @@ pub struct Beat {
     /// The moment from which it is stale, if no other beat comes.
     pub stale_at: Timestamp,
     /// `status`, the agent's own word.
-    pub status: Option<Box<str>>,
+    pub status: Option<Arc<str>>,
     /// `cycle`.
     pub cycle: Option<i64>,
     /// `model`.
-    pub model: Option<Box<str>>,
+    pub model: Option<Arc<str>>,
     /// `pid`.
     pub pid: Option<NonZeroI32>,
 }

@@ -68,6 +68,12 @@ impl Cells {
         self.0.get(place).is_some_and(|slot| slot.get().is_some())
     }
 
+    /// The cell at a place; `None` where it vanished.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<&Cell> {
+        self.0.get(place)?.get()?.as_ref()
+    }
+
     /// The cells, in byte order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Cell> {
         self.0

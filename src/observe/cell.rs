@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, OFlags, RawDir};
 use rustix::io::Errno;
 
+use super::json::Words;
 use super::{Look, heartbeat, manifest, mounts};
 use crate::core::classify::{MAIN, heartbeat_path};
 use crate::model::cell::{AgentFacts, CellFacts, Layout, Manifest, Warning};
@@ -33,7 +34,9 @@ const MOST_ENTRIES: usize = 1024;
 
 /// What a thread that reads cells needs again and again.
 pub(super) struct Scratch {
-    file: Vec<u8>,
+    /// As large as the largest file that is read, and one byte.
+    pub(super) file: Vec<u8>,
+    pub(super) words: Words,
     entries: Vec<MaybeUninit<u8>>,
 }
 
@@ -41,6 +44,7 @@ impl Scratch {
     pub(super) fn new() -> Self {
         Self {
             file: vec![0; heartbeat::LARGEST + 1],
+            words: Words::default(),
             entries: vec![MaybeUninit::uninit(); 8 << 10],
         }
     }
@@ -239,7 +243,7 @@ fn fill(facts: &mut CellFacts, cell: &OwnedFd, top: Top, look: &Look, scratch: &
                     &look.limits.heartbeat_file,
                 )),
             };
-            let heartbeat = heartbeat::read(cell, &path, &mut scratch.file, look.mounts);
+            let heartbeat = heartbeat::read(cell, &path, scratch, look.mounts);
             AgentFacts { name, heartbeat }
         })
         .collect();

@@ -8,7 +8,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use serde_json::value::RawValue;
 
-use super::json;
+use super::cell::Scratch;
+use super::json::{self, Words};
 use crate::model::cell::{Code, Heartbeat, HeartbeatFact};
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
@@ -20,17 +21,22 @@ pub const LARGEST: usize = 64 << 10;
 /// Longer texts of an agent are shortened to this many characters.
 const LONGEST_TEXT: usize = 128;
 
-/// Reads a heartbeat beneath a cell. `buffer` has [`LARGEST`] + 1 bytes.
-pub fn read(cell: impl AsFd, path: &str, buffer: &mut [u8], mounts: Mounts) -> HeartbeatFact {
+/// Reads a heartbeat beneath a cell.
+pub(super) fn read(
+    cell: impl AsFd,
+    path: &str,
+    scratch: &mut Scratch,
+    mounts: Mounts,
+) -> HeartbeatFact {
     let shown = visible(path);
-    match beneath::read_small(cell, path, buffer, mounts) {
+    match beneath::read_small(cell, path, &mut scratch.file, mounts) {
         Ok(Small::Read(stat, length)) => {
             let time = |secs: i64, nanos: u64| {
                 Timestamp::from_secs(secs).plus(Duration::from_nanos(nanos))
             };
             let written = time(stat.st_mtime, stat.st_mtime_nsec)
                 .min(time(stat.st_ctime, stat.st_ctime_nsec));
-            match parse(&buffer[..length], written) {
+            match parse(&scratch.file[..length], written, &mut scratch.words) {
                 Ok(heartbeat) => HeartbeatFact::Seen(heartbeat),
                 Err((code, why)) => HeartbeatFact::Unusable(code, format!("{shown}: {why}")),
             }
@@ -62,13 +68,17 @@ const FIELDS: [&str; 6] = ["timestamp", "quiet_for", "status", "cycle", "model",
 ///
 /// # Errors
 /// The reason's code and what exactly is wrong, without a word of the contents.
-pub fn parse(text: &[u8], written: Timestamp) -> Result<Heartbeat, (Code, String)> {
+pub(super) fn parse(
+    text: &[u8],
+    written: Timestamp,
+    words: &mut Words,
+) -> Result<Heartbeat, (Code, String)> {
     let fields = match json::fields(text, &FIELDS) {
         Ok(fields) => fields,
         // Python writes NaN and Infinity, which JSON has no words for: then it is not the file
         // that is broken, but a number in it.
         Err(e) => match without_bare_words(text) {
-            Some(mended) => return parse(&mended, written),
+            Some(mended) => return parse(&mended, written, words),
             None => return Err((Code::HeartbeatUnreadable, json::cause(&e))),
         },
     };
@@ -90,12 +100,12 @@ pub fn parse(text: &[u8], written: Timestamp) -> Result<Heartbeat, (Code, String
         claimed,
         written,
         quiet_for,
-        status: fields.text(2, LONGEST_TEXT),
+        status: fields.word(2, LONGEST_TEXT, words),
         cycle: fields
             .number(3)
             .filter(|n| n.fract() == 0.0)
             .map(|n| n as i64),
-        model: fields.text(4, LONGEST_TEXT),
+        model: fields.word(4, LONGEST_TEXT, words),
         pid: fields
             .number(5)
             .filter(|n| n.fract() == 0.0 && *n <= f64::from(i32::MAX))
@@ -161,9 +171,13 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Result<f64, Code> {
-        parse(text.as_bytes(), Timestamp::from_secs(1))
-            .map(|h| h.claimed.as_f64())
-            .map_err(|e| e.0)
+        parse(
+            text.as_bytes(),
+            Timestamp::from_secs(1),
+            &mut Words::default(),
+        )
+        .map(|h| h.claimed.as_f64())
+        .map_err(|e| e.0)
     }
 
     #[test]
@@ -216,12 +230,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_are_too_much(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-            let _ = parse(&bytes, Timestamp::from_secs(1));
+            let _ = parse(&bytes, Timestamp::from_secs(1), &mut Words::default());
         }
 
         #[test]
         fn nearly_right_texts_are_not_too_much(text in r#"\{"timestamp": ?([0-9eE+.-]{1,8}|NaN|"[^"]{0,9}"|null)[,}\]]{0,3}("status": ?"x")?\}?"#) {
-            let _ = parse(text.as_bytes(), Timestamp::from_secs(1));
+            let _ = parse(text.as_bytes(), Timestamp::from_secs(1), &mut Words::default());
         }
     }
 }

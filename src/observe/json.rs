@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -50,7 +51,34 @@ pub(super) fn fields<'a, const N: usize>(
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Short texts that nearly every agent of a fleet writes alike: kept once, not once an agent.
+#[derive(Default)]
+pub(super) struct Words(Vec<Arc<str>>);
+
+impl Words {
+    /// More different words than this are no vocabulary, and searching them would cost.
+    const MOST: usize = 32;
+
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| ***known == *text) {
+            return Arc::clone(known);
+        }
+        let word: Arc<str> = text.into();
+        if self.0.len() < Self::MOST {
+            self.0.push(Arc::clone(&word));
+        }
+        word
+    }
+}
+
 impl<const N: usize> Fields<'_, N> {
+    /// As [`text`](Self::text), from the words that are kept.
+    pub(super) fn word(&self, at: usize, limit: usize, words: &mut Words) -> Option<Arc<str>> {
+        let raw = self.values[at]?;
+        let text: Cow<'_, str> = serde_json::from_str::<Key<'_>>(raw.get()).ok()?.0;
+        Some(words.get(&crate::model::text::shortened(&text, limit)))
+    }
+
     /// A text field; `None` where it is absent or no text. At most `limit` characters of it.
     pub(super) fn text(&self, at: usize, limit: usize) -> Option<Box<str>> {
         let raw = self.values[at]?;

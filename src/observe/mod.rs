@@ -40,6 +40,8 @@ pub struct Look {
     pub trust: Option<Trust>,
     /// When the run must be over.
     pub deadline: Instant,
+    /// Hears, once a look takes long enough to be noticed, how many cells of how many are done.
+    pub progress: Option<fn(usize, usize)>,
 }
 
 /// Looks at every cell in scope. Cells that do not answer in time are cells that could not be

@@ -38,6 +38,9 @@ const MOST_STUCK: usize = 8;
 /// How much of the deadline is left to the rest of the run when reading has to end.
 const RESERVE: Duration = Duration::from_secs(2);
 
+/// A look that takes longer than this shows how far it is.
+const NOTICEABLE: Duration = Duration::from_millis(500);
+
 /// What reading all cells came to.
 pub(super) struct Seen {
     pub(super) mark: RootMark,
@@ -212,6 +215,9 @@ impl Job {
                 );
             }
             self.replace_stuck(&mut readers, &mut stuck, &mut warnings);
+            if let Some(progress) = self.look.progress.filter(|_| spent >= NOTICEABLE) {
+                progress(done, self.len());
+            }
             tick = (tick * 2).min(Duration::from_millis(100));
         }
         warnings
