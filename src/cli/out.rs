@@ -54,6 +54,9 @@ pub(super) fn error_document(schema: &'static str, exit: Exit, message: &str) {
         code: u8,
         message: &'a str,
     }
+    if BROKEN.load(Ordering::Relaxed) {
+        return;
+    }
     // Where standard output is gone there is nobody left to tell.
     let _ = json(&Document {
         schema,
@@ -82,14 +85,23 @@ pub(super) fn warn(message: &str) {
 /// Standard output cannot be written for another reason, such as a full disk.
 pub(super) fn with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
-            Exit::CannotWrite,
-            format!("writing to standard output: {e}"),
-        )),
+    let done = write(&mut out).and_then(|()| out.flush());
+    // What could not be written is not tried again behind our back when the writer is dropped.
+    let _ = out.into_parts();
+    match done {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            BROKEN.store(true, Ordering::Relaxed);
+            Err(Failure::new(
+                Exit::CannotWrite,
+                format!("writing to standard output: {e}"),
+            ))
+        }
         _ => Ok(()),
     }
 }
+
+/// Whether standard output failed: then no document about that failure is put behind what it has.
+static BROKEN: AtomicBool = AtomicBool::new(false);
 
 /// Writes bytes to standard output.
 ///
