@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures a pass of lazarus-pit over fleets of several sizes, beside three references in the same
 # session, and prints Markdown tables. README.md beside this file says how to read them.
+# shellcheck disable=SC2016 # backquotes in single quotes are Markdown
 set -euo pipefail
 
 usage() {
