@@ -1,1 +1,20 @@
-//! Tests that drive the real program.
+//! Every test here drives the real program, from the outside, by what the contract says of it.
+
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+mod classify;
+mod classify_agents;
+mod classify_time;
+mod cmd;
+mod config_trust;
+mod exit_codes;
+mod formats;
+mod hostile;
+mod hostile_host;
+mod hostile_manifest;
+mod hostile_names;
+mod hostile_races;
+mod init;
+mod output;
+mod report;
+mod world;
