@@ -2,12 +2,25 @@
 
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod classify;
+mod classify_agents;
+mod classify_time;
 mod cmd;
+mod config_trust;
 mod crash;
 mod disk;
 mod dry_run;
+mod exit_codes;
+mod formats;
+mod hostile;
+mod hostile_host;
+mod hostile_manifest;
+mod hostile_names;
+mod hostile_races;
+mod init;
 mod lock;
 mod output;
 mod recovery;
+mod report;
 mod store;
 mod world;
