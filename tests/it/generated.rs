@@ -1,0 +1,72 @@
+//! What is shipped beside the program and made from it: the manual page, completions, the schema
+//! of the report, the table of exit codes. `LAZARUS_BLESS=1` writes the copies anew.
+
+use std::path::Path;
+use std::process::Command;
+
+use lazarus_pit::model::exit::Exit;
+
+/// Holds a shipped copy to what the program makes.
+fn compare(file: &str, made: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("LAZARUS_BLESS").is_some_and(|v| v == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, made).unwrap();
+    }
+    let shipped = std::fs::read(&path).unwrap_or_default();
+    assert!(
+        shipped == made,
+        "{file} is not what the program makes; LAZARUS_BLESS=1 cargo test writes it anew"
+    );
+}
+
+/// What the program prints.
+fn printed(args: &[&str]) -> Vec<u8> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lazarus-pit"));
+    let output = program.args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+    assert!(output.stderr.is_empty(), "{args:?}: {output:?}");
+    output.stdout
+}
+
+#[test]
+fn the_manual_page_is_that_of_the_program() {
+    compare("docs/man/lazarus-pit.8", &printed(&["man"]));
+}
+
+#[test]
+fn the_completions_are_those_of_the_program() {
+    for (shell, file) in [
+        ("bash", "lazarus-pit.bash"),
+        ("zsh", "_lazarus-pit"),
+        ("fish", "lazarus-pit.fish"),
+    ] {
+        let file = format!("contrib/completions/{file}");
+        compare(&file, &printed(&["completions", shell]));
+    }
+}
+
+#[test]
+fn the_schema_is_that_of_the_report() {
+    let schema = lazarus_pit::report::json::schema();
+    let mut made = serde_json::to_vec_pretty(&schema).unwrap();
+    made.push(b'\n');
+    compare("docs/schema/report.schema.json", &made);
+}
+
+#[test]
+fn every_exit_code_stands_in_its_document() {
+    let doc = include_str!("../../docs/exit-codes.md");
+    for exit in Exit::ALL {
+        let row = format!("| {} | {}", exit.code(), exit.meaning());
+        assert!(doc.contains(&row), "docs/exit-codes.md lacks `{row}`");
+    }
+}
+
+/// The report has its own copy of these codes, because it may not know the rules.
+#[test]
+fn the_report_knows_what_holds_a_run() {
+    use lazarus_pit::core::holds;
+    let known = lazarus_pit::report::HOLDS;
+    assert_eq!(known, [holds::ROOT_CHANGED, holds::CLOCK]);
+}
