@@ -37,10 +37,12 @@ pub struct Document<'a> {
     #[schemars(with = "Vec<CellDocument<'a>>")]
     cells: CellList<'a>,
     /// Gateways: agents outside any cell.
+    #[schemars(with = "Vec<serde_json::Value>")]
     gateways: [(); 0],
     /// What was decided for each subject that is not healthy or has just recovered.
     decisions: Vec<DecisionDocument<'a>>,
     /// What was done.
+    #[schemars(with = "Vec<serde_json::Value>")]
     actions: [(); 0],
     /// What else an operator should know.
     warnings: &'a [Warning],
@@ -182,6 +184,7 @@ pub struct AgentDocument<'a> {
     /// How often it was revived in its open incident.
     revive_count: u32,
     /// What else was asked about it.
+    #[schemars(with = "Vec<serde_json::Value>")]
     evidence: [(); 0],
 }
 

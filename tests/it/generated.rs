@@ -70,3 +70,64 @@ fn the_report_knows_what_holds_a_run() {
     let known = lazarus_pit::report::HOLDS;
     assert_eq!(known, [holds::ROOT_CHANGED, holds::CLOCK]);
 }
+
+/// The schema is not only shipped: what a run really prints holds to it.
+#[test]
+fn a_real_report_holds_to_the_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("missions");
+    let state = root.join("beats").join("state");
+    for name in ["meta", "config", "logs", "artifacts", "worktree"] {
+        std::fs::create_dir_all(root.join("beats").join(name)).unwrap();
+    }
+    std::fs::create_dir_all(&state).unwrap();
+    let beat = br#"{"timestamp": 1795240000.5, "status": "thinking", "cycle": 42, "model": "m"}"#;
+    std::fs::write(state.join("heartbeat.json"), beat).unwrap();
+    std::fs::create_dir_all(root.join("empty\n\u{1b}[31m")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lazarus-pit"))
+        .args(["check", "--dry-run", "--json", "--root"])
+        .arg(&root)
+        .arg("--state-dir")
+        .arg(dir.path().join("state"))
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["summary"]["total_cells"], 2, "{report}");
+    let schema = serde_json::to_value(lazarus_pit::report::json::schema()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = schema.iter_errors(&report).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// Every field and every word that the schema knows is explained.
+#[test]
+fn the_reference_explains_the_whole_report() {
+    fn words(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                if let Some(fields) = map.get("properties").and_then(|p| p.as_object()) {
+                    found.extend(fields.keys().cloned());
+                }
+                let texts = map.get("enum").and_then(|e| e.as_array());
+                let texts = texts.into_iter().flatten().chain(map.get("const"));
+                found.extend(texts.filter_map(|t| t.as_str()).map(String::from));
+                map.values().for_each(|inner| words(inner, found));
+            }
+            serde_json::Value::Array(list) => list.iter().for_each(|inner| words(inner, found)),
+            _ => {}
+        }
+    }
+    let doc = include_str!("../../docs/report.md");
+    let mut found = Vec::new();
+    words(
+        &serde_json::to_value(lazarus_pit::report::json::schema()).unwrap(),
+        &mut found,
+    );
+    assert!(found.len() > 50, "{found:?}");
+    for word in found {
+        // Whole words between backticks, or a field of an object: `run.id`.
+        let known = [format!("`{word}`"), format!(".{word}`")];
+        let known = known.iter().any(|k| doc.contains(k)) || doc.contains(&format!("\"{word}\""));
+        assert!(known, "docs/report.md does not mention {word}");
+    }
+}
