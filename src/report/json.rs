@@ -9,9 +9,10 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::{Report, VERSION};
+use super::{Report, Run, VERSION};
 use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning};
 use crate::model::decision::{Decision, Verdict};
+use crate::model::exit::Exit;
 use crate::model::snapshot::{Cells, Summary};
 use crate::model::time::Timestamp;
 
@@ -36,10 +37,12 @@ pub struct Document<'a> {
     #[schemars(with = "Vec<CellDocument<'a>>")]
     cells: CellList<'a>,
     /// Gateways: agents outside any cell.
+    #[schemars(with = "Vec<serde_json::Value>")]
     gateways: [(); 0],
     /// What was decided for each subject that is not healthy or has just recovered.
     decisions: Vec<DecisionDocument<'a>>,
     /// What was done.
+    #[schemars(with = "Vec<serde_json::Value>")]
     actions: [(); 0],
     /// What else an operator should know.
     warnings: &'a [Warning],
@@ -118,7 +121,7 @@ struct Root<'a>(&'a str, &'a str);
 
 impl Serialize for Root<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&format_args!("{}/{}", self.0, self.1))
+        s.collect_str(&format_args!("{}/{}", self.0.trim_end_matches('/'), self.1))
     }
 }
 
@@ -181,6 +184,7 @@ pub struct AgentDocument<'a> {
     /// How often it was revived in its open incident.
     revive_count: u32,
     /// What else was asked about it.
+    #[schemars(with = "Vec<serde_json::Value>")]
     evidence: [(); 0],
 }
 
@@ -256,11 +260,33 @@ pub struct RunDocument<'a> {
     duration_ms: u64,
 }
 
+impl<'a> From<&'a Run> for RunDocument<'a> {
+    fn from(run: &'a Run) -> Self {
+        Self {
+            id: &run.id,
+            version: VERSION,
+            host: &run.host,
+            dry_run: run.dry_run,
+            started_at: run.started_at,
+            duration_ms: u64::try_from(run.duration.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// The exit.
 #[derive(Serialize, JsonSchema)]
 pub struct ExitDocument {
     code: u8,
     meaning: &'static str,
+}
+
+impl From<Exit> for ExitDocument {
+    fn from(exit: Exit) -> Self {
+        Self {
+            code: exit.code(),
+            meaning: exit.meaning(),
+        }
+    }
 }
 
 impl<'a> Document<'a> {
@@ -286,18 +312,8 @@ impl<'a> Document<'a> {
                 .collect(),
             actions: [],
             warnings: &report.warnings,
-            run: RunDocument {
-                id: &run.id,
-                version: VERSION,
-                host: &run.host,
-                dry_run: run.dry_run,
-                started_at: run.started_at,
-                duration_ms: u64::try_from(run.duration.as_millis()).unwrap_or(u64::MAX),
-            },
-            exit: ExitDocument {
-                code: report.exit.code(),
-                meaning: report.exit.meaning(),
-            },
+            run: run.into(),
+            exit: report.exit.into(),
         }
     }
 }
@@ -307,8 +323,7 @@ impl<'a> Document<'a> {
 /// # Errors
 /// Those of the writer.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let root = report.snapshot.missions_root.to_string_lossy();
-    to_writer(&Document::of(report, root.trim_end_matches('/')), out)
+    to_writer(&Document::of(report, &report.root_text()), out)
 }
 
 /// The report's JSON Schema.

@@ -1,15 +1,28 @@
 //! What a run says of itself: values to text. Only the meta-heartbeat and the ping have effects.
 
 pub mod heartbeat;
+pub mod human;
 pub mod json;
+pub mod jsonl;
+pub mod junit;
+pub mod nagios;
 pub mod ping;
+pub mod prometheus;
+#[cfg(test)]
+mod sample;
+mod subject;
+pub mod table;
 
+use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::model::cell::Warning;
 use crate::model::decision::Decision;
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Snapshot, Summary};
+use crate::model::text;
 use crate::model::time::Timestamp;
 
 /// All that one run has to say.
@@ -46,6 +59,33 @@ pub struct Run {
     pub heartbeat_job: String,
     /// How often a run is expected.
     pub heartbeat_interval: Duration,
+}
+
+/// The codes of the warnings that speak against acting at all: the missions root is not the one it
+/// was, the clock went backwards. Some formats have nothing but these to show of such a run.
+pub const HOLDS: [&str; 2] = ["root_changed", "clock"];
+
+impl Report {
+    /// The warnings that speak against acting in this run.
+    fn holds(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|w| HOLDS.contains(&w.code))
+    }
+
+    /// The missions root as text, without slashes at its end.
+    fn root_text(&self) -> Cow<'_, str> {
+        root_text(&self.snapshot.missions_root)
+    }
+}
+
+/// A missions root as text: bytes that are not UTF-8 written out, no slashes at its end (but for
+/// the root of all).
+#[must_use]
+pub fn root_text(root: &Path) -> Cow<'_, str> {
+    let bytes = root.as_os_str().as_bytes();
+    match bytes.iter().rposition(|byte| *byte != b'/') {
+        Some(last) => text::from_bytes(&bytes[..=last]),
+        None => "/".into(),
+    }
 }
 
 /// This program's version.

@@ -12,6 +12,7 @@ mod disk;
 mod dry_run;
 mod exit_codes;
 mod formats;
+mod generated;
 mod hostile;
 mod hostile_host;
 mod hostile_manifest;
