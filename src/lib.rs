@@ -22,7 +22,7 @@
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
-//! | [`report`] | values → text | `model` |
+//! | [`report`] | values → text | `model`, `core`, `store` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | everything |
 //!

@@ -1,6 +1,6 @@
 //! `check`: one pass.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Instant;
 
 use super::args::{CheckArgs, Common, Format};
@@ -9,6 +9,7 @@ use super::{Ending, out};
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::pipeline;
+use crate::report::human::Style;
 use crate::report::{self, Report};
 
 /// One pass, or a dry one.
@@ -56,19 +57,25 @@ fn show(common: &Common, report: &Report) -> Result<Ending, Failure> {
     let format = common.format();
     let silent = common.quiet && report.exit == Exit::Healthy;
     if !silent {
-        for warning in &report.warnings {
-            out::warn(&match &warning.subject {
-                Some(subject) => format!("{subject}: {}", warning.message),
-                None => warning.message.clone(),
-            });
-        }
+        report.warnings.iter().for_each(out::warn_of);
     }
     match format {
         Format::Human if silent => {}
-        Format::Human => {}
+        Format::Human => {
+            let style = Style {
+                color: out::wants_color(common.color),
+            };
+            out::with(|to| report::human::write(report, to, style))?;
+        }
         Format::Json => out::with(|mut to| report::json::write(report, &mut to))?,
-        _ => {}
+        Format::Jsonl => out::with(|to| report::jsonl::write(report, to))?,
+        Format::Junit => out::with(|to| report::junit::write(report, to))?,
+        Format::Prometheus => out::with(|to| report::prometheus::write(report, true, to))?,
+        Format::Nagios => {
+            let (line, code) = report::nagios::line(report);
+            out::print(format!("{line}\n").as_bytes())?;
+            return Ok(Ending(code));
+        }
     }
-    let _: &dyn Write = &std::io::sink();
     Ok(report.exit.into())
 }

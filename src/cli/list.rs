@@ -1,31 +1,23 @@
 //! `list`: every cell there is, archived ones too. It only looks.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use super::args::{Common, Format};
+use super::setup::Setup;
 use super::{Ending, out};
 use crate::model::cell::{Agent, Cell, Warning};
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::Snapshot;
 use crate::model::text::shortened;
 use crate::model::time::human;
-use crate::observe::{self, Look};
+use crate::observe;
 use crate::report::json::CellDocument;
 use crate::report::table::{self, Field};
 use crate::report::{bounded, root_text};
 use crate::sys::host;
-
-/// What the commands that only look work by, after flags, environment, file and defaults.
-pub(super) struct Setup {
-    /// What to look at, and by which rules.
-    pub(super) look: Look,
-    /// Where the state lies.
-    pub(super) state_dir: PathBuf,
-}
 
 /// The schema that the document names.
 const SCHEMA: &str = "lazarus-pit/list/1";
@@ -36,7 +28,7 @@ const WIDEST: usize = 32;
 /// Lists the cells.
 pub(super) fn list(common: &Common, setup: &Setup) -> Result<Ending, Failure> {
     let json = wants_json(common, "list")?;
-    let snapshot = observe::snapshot(setup.look.clone(), host::now())?;
+    let snapshot = observe::snapshot(setup.look(None), host::now())?;
     if json {
         out::json(&Document::of(&snapshot))?;
     } else if !common.quiet {
@@ -66,17 +58,13 @@ pub(super) fn wants_json(common: &Common, command: &str) -> Result<bool, Failure
 /// Tells what was noticed on the way.
 fn warn(snapshot: &Snapshot) {
     let of_cells = snapshot.cells.iter().flat_map(|cell| &cell.warnings);
-    let all = snapshot.warnings.iter().chain(of_cells).cloned().collect();
-    warn_all(all);
+    warn_all(snapshot.warnings.iter().chain(of_cells).cloned().collect());
 }
 
 /// Tells these warnings, not too many of a kind.
 pub(super) fn warn_all(warnings: Vec<Warning>) {
     for warning in bounded(warnings) {
-        match &warning.subject {
-            Some(subject) => out::warn(&format!("{subject}: {}", warning.message)),
-            None => out::warn(&warning.message),
-        }
+        out::warn_of(&warning);
     }
 }
 
@@ -132,7 +120,7 @@ fn line(cell: &Cell) -> [Field; 6] {
         cell.status.as_str()
     };
     let lifecycle = cell.lifecycle.as_ref().map_or("-", |l| l.as_str());
-    let age = cell.oldest().and_then(|agent| agent.age_seconds);
+    let age = cell.oldest().map(|beat| beat.age_seconds);
     let age = age.map_or_else(|| "-".into(), |age| human(Duration::from_secs(age)));
     [
         Field::plain(&cell.id),
@@ -165,7 +153,7 @@ fn agents(agents: &[Agent]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cell::{Layout, Lifecycle, Status};
+    use crate::model::cell::{Beat, Layout, Lifecycle, Status};
     use crate::model::snapshot::RootMark;
     use crate::model::time::Timestamp;
 
@@ -174,10 +162,15 @@ mod tests {
             name: (*name).to_owned().into(),
             status: Status::Stale,
             observed: true,
-            heartbeat: None,
-            last: Some(Timestamp::from_secs(0)),
-            age_seconds: Some(412),
-            stale_since: None,
+            beat: Some(Beat {
+                last: Timestamp::from_secs(0),
+                age_seconds: 412,
+                stale_at: Timestamp::from_secs(0),
+                status: None,
+                cycle: None,
+                model: None,
+                pid: None,
+            }),
             reasons: Vec::new(),
         };
         Cell {

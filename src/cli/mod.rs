@@ -2,8 +2,11 @@
 
 pub mod args;
 mod check;
+mod generate;
+mod list;
 mod out;
 mod setup;
+mod status;
 
 use std::process::ExitCode;
 
@@ -12,12 +15,14 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::model::exit::{Exit, Failure};
 use args::{Cli, Command, Common};
+use out::Owed;
+use setup::Setup;
 
 /// Runs the program with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    guarded(|| run(&args), out::wants_json(&args)).into()
+    guarded(|| run(&args), Owed::by(&args)).into()
 }
 
 /// What to end with: an exit status, or with `nagios` a plugin's.
@@ -38,7 +43,7 @@ impl From<Ending> for ExitCode {
 
 /// Makes a panic what it is: a defect of ours, with a status of its own, and in a machine format
 /// one document all the same.
-fn guarded(work: impl FnOnce() -> Ending, json: Option<&'static str>) -> Ending {
+fn guarded(work: impl FnOnce() -> Ending, owed: Owed) -> Ending {
     std::panic::set_hook(Box::new(|info| {
         // The place and nothing else: a panic's own text may hold what must not be shown.
         let place = info
@@ -51,39 +56,55 @@ fn guarded(work: impl FnOnce() -> Ending, json: Option<&'static str>) -> Ending 
     }));
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
         Ok(ending) => ending,
-        Err(_) => {
-            if let Some(schema) = json {
-                out::error_document(
-                    schema,
-                    Exit::Defect,
-                    "a defect in lazarus-pit; its place is on standard error",
-                );
-            }
-            Exit::Defect.into()
-        }
+        Err(_) => owed.failed(
+            Exit::Defect,
+            "a defect in lazarus-pit; its place is on standard error",
+        ),
     }
 }
 
 fn run(args: &[std::ffi::OsString]) -> Ending {
-    let json = out::wants_json(args);
+    let owed = Owed::by(args);
     let cli = match parse(args) {
         Ok(cli) => cli,
-        Err(e) => return refused(&e, json),
+        Err(e) => return refused(&e, owed),
     };
     start_log(&cli.common);
-    let common = &cli.common;
-    let done = match cli.command {
-        None => check::check(common, &cli.check),
-        Some(Command::Check(check)) => check::check(common, &check),
-        Some(_) => Err(Failure::new(Exit::Usage, "not here yet")),
-    };
-    done.unwrap_or_else(|failure| {
+    perform(cli).unwrap_or_else(|failure| {
         out::complain(&failure.message);
-        if let Some(schema) = json {
-            out::error_document(schema, failure.exit, &failure.message);
-        }
-        failure.exit.into()
+        owed.failed(failure.exit, &failure.message)
     })
+}
+
+fn perform(cli: Cli) -> Result<Ending, Failure> {
+    let common = cli.common;
+    let command = cli.command.unwrap_or(Command::Check(cli.check));
+    match command {
+        // As the earlier tools had it.
+        Command::Check(args) if args.status => {
+            let common = Common {
+                json: true,
+                format: None,
+                ..common
+            };
+            status::status(&common, &Setup::load(&common, args.stale_after)?, None)
+        }
+        Command::Check(args) if args.list_cells => {
+            list::list(&common, &Setup::load(&common, args.stale_after)?)
+        }
+        Command::Check(args) => check::check(&common, &args),
+        Command::List => list::list(&common, &Setup::load(&common, None)?),
+        Command::Status { subject } => {
+            status::status(&common, &Setup::load(&common, None)?, subject.as_deref())
+        }
+        Command::Completions { shell } => {
+            out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())
+        }
+        Command::Man => out::print(&generate::man()).map(|()| Exit::Healthy.into()),
+        Command::Init(_) | Command::Beat(_) | Command::Heartbeats => {
+            Err(Failure::new(Exit::Usage, "not here yet"))
+        }
+    }
 }
 
 /// Reads the arguments. Options of `check` before another command are refused: `--dry-run` before
@@ -111,7 +132,7 @@ fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
 
 /// What clap had to say: help and version are answers, everything else is wrong usage. clap's own
 /// status for that is 2, which here would mean that something is down.
-fn refused(e: &clap::Error, json: Option<&'static str>) -> Ending {
+fn refused(e: &clap::Error, owed: Owed) -> Ending {
     let text = e.render();
     if !e.use_stderr() {
         return match out::print(text.to_string().as_bytes()) {
@@ -121,15 +142,8 @@ fn refused(e: &clap::Error, json: Option<&'static str>) -> Ending {
     }
     let text = text.to_string();
     out::complain(text.trim_end().trim_start_matches("error: "));
-    if let Some(schema) = json {
-        let first = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        out::error_document(schema, Exit::Usage, first);
-    }
-    Exit::Usage.into()
+    let first = text.lines().next().unwrap_or_default();
+    owed.failed(Exit::Usage, first.trim_start_matches("error: "))
 }
 
 fn start_log(common: &Common) {
@@ -160,8 +174,14 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_defect_of_ours() {
-        assert_eq!(guarded(|| panic!("secret"), None), Exit::Defect.into());
-        assert_eq!(guarded(|| Exit::InHand.into(), None), Exit::InHand.into());
+        assert_eq!(
+            guarded(|| panic!("secret"), Owed::Nothing),
+            Exit::Defect.into()
+        );
+        assert_eq!(
+            guarded(|| Exit::InHand.into(), Owed::Nothing),
+            Exit::InHand.into()
+        );
         let _ = std::panic::take_hook();
     }
 }

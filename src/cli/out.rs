@@ -1,49 +1,83 @@
 //! Standard output and standard error.
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
+use super::Ending;
+use super::args::Color;
+use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::visible;
+use crate::report::nagios;
 
-/// The schema of the document that a run with these arguments owes standard output whatever
-/// happens; `None` where no JSON was asked for. It is told from the raw arguments, because it is
-/// owed even where they cannot be read.
-pub(super) fn wants_json(args: &[OsString]) -> Option<&'static str> {
-    let texts: Vec<&str> = args
-        .iter()
-        .skip(1)
-        .filter_map(|a| a.to_str())
-        .take_while(|a| *a != "--")
-        .collect();
-    let json = texts
-        .iter()
-        .any(|a| matches!(*a, "--json" | "--format=json"))
-        || texts.windows(2).any(|w| w == ["--format", "json"])
-        || texts.contains(&"--status");
-    json.then(|| {
-        texts
+/// What a run with these arguments owes standard output whatever happens. It is told from the raw
+/// arguments, because it is owed even where they cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// Nothing.
+    Nothing,
+    /// One JSON document of this schema.
+    Json(&'static str),
+    /// A monitoring plugin's line.
+    Nagios,
+}
+
+impl Owed {
+    /// By the arguments of the process.
+    pub(super) fn by(args: &[OsString]) -> Self {
+        let words: Vec<&str> = args
             .iter()
-            .find_map(|a| {
-                Some(match *a {
-                    "check" => "lazarus-pit/report/1",
-                    "init" => "lazarus-pit/init/1",
-                    "list" | "--list-cells" => "lazarus-pit/list/1",
-                    "status" | "--status" => "lazarus-pit/status/1",
-                    "beat" => "lazarus-pit/beat/1",
-                    "heartbeats" => "lazarus-pit/heartbeats/1",
-                    _ => return None,
-                })
+            .skip(1)
+            .filter_map(|a| a.to_str())
+            .take_while(|a| *a != "--")
+            .collect();
+        let format = |name: &str| {
+            words.contains(&format!("--format={name}").as_str())
+                || words.windows(2).any(|w| w == ["--format", name])
+        };
+        if format("nagios") {
+            return Self::Nagios;
+        }
+        let json = words.contains(&"--json") || words.contains(&"--status");
+        if !json && !format("json") && !format("jsonl") {
+            return Self::Nothing;
+        }
+        let schema = words.iter().find_map(|word| {
+            Some(match *word {
+                "check" => "lazarus-pit/report/1",
+                "init" => "lazarus-pit/init/1",
+                "list" | "--list-cells" => "lazarus-pit/list/1",
+                "status" | "--status" => "lazarus-pit/status/1",
+                "beat" => "lazarus-pit/beat/1",
+                "heartbeats" => "lazarus-pit/heartbeats/1",
+                _ => return None,
             })
-            .unwrap_or("lazarus-pit/report/1")
-    })
+        });
+        Self::Json(schema.unwrap_or("lazarus-pit/report/1"))
+    }
+
+    /// Says on standard output that nothing came of it, if that is owed; returns what to exit with.
+    pub(super) fn failed(self, exit: Exit, message: &str) -> Ending {
+        match self {
+            Self::Nothing => exit.into(),
+            Self::Json(schema) => {
+                error_document(schema, exit, message);
+                exit.into()
+            }
+            Self::Nagios => {
+                let (line, code) = nagios::failure(message);
+                let _ = print(format!("{line}\n").as_bytes());
+                Ending(code)
+            }
+        }
+    }
 }
 
 /// Writes an error's document.
-pub(super) fn error_document(schema: &'static str, exit: Exit, message: &str) {
+fn error_document(schema: &'static str, exit: Exit, message: &str) {
     #[derive(Serialize)]
     struct Document<'a> {
         schema: &'static str,
@@ -77,6 +111,27 @@ pub(super) fn complain(message: &str) {
 /// Tells the operator what is worth knowing, on standard error.
 pub(super) fn warn(message: &str) {
     let _ = writeln!(io::stderr(), "lazarus-pit: warning: {}", visible(message));
+}
+
+/// Tells of a warning, and what it is about.
+pub(super) fn warn_of(warning: &Warning) {
+    match &warning.subject {
+        Some(subject) => warn(&format!("{subject}: {}", warning.message)),
+        None => warn(&warning.message),
+    }
+}
+
+/// Whether standard output is to be coloured: `$NO_COLOR` (no-color.org) counts where nothing else
+/// was asked for.
+pub(super) fn wants_color(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            !refused && io::stdout().is_terminal()
+        }
+    }
 }
 
 /// Writes to standard output. A reader that has gone away is no error: it had what it wanted.

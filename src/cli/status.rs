@@ -8,7 +8,8 @@ use globset::{GlobBuilder, GlobSetBuilder};
 use serde::Serialize;
 
 use super::args::Common;
-use super::list::{Setup, wants_json, warn_all};
+use super::list::{wants_json, warn_all};
+use super::setup::Setup;
 use super::{Ending, out};
 use crate::model::cell::{Cell, Status};
 use crate::model::exit::{Exit, Failure};
@@ -33,19 +34,17 @@ pub(super) fn status(
 ) -> Result<Ending, Failure> {
     let json = wants_json(common, "status")?;
     let failed = |e: crate::store::StoreError| Failure::new(Exit::CannotWrite, e.to_string());
-    let dir = StateDir::open(&setup.state_dir).map_err(failed)?;
+    let state_dir = setup.state_dir();
+    let dir = StateDir::open(&state_dir).map_err(failed)?;
     let loaded = peek(dir.as_ref()).map_err(failed)?;
     let now = host::now();
     let selected = select(&loaded.state, subject);
     // Of a subject that the state does not know only its cell can say whether it exists.
     let look = match subject {
-        Some(subject) if selected.is_empty() => Some(look_at(&setup.look, subject, now)?),
+        Some(subject) if selected.is_empty() => Some(look_at(&setup.look(None), subject, now)?),
         _ => None,
     };
-    let state_dir = {
-        use std::os::unix::ffi::OsStrExt;
-        from_bytes(setup.state_dir.as_os_str().as_bytes())
-    };
+    let state_dir = from_bytes(state_dir.as_os_str().as_encoded_bytes());
     let shown = Shown {
         state_dir: &state_dir,
         last_run: loaded.state.last_run.as_ref(),

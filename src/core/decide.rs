@@ -9,18 +9,27 @@ use crate::model::state::State;
 use crate::model::time::{Timestamp, human};
 
 /// What a run looks at as one thing: an agent, or a cell whose agents cannot be known.
-pub(super) struct Subject<'a> {
-    /// `CELL/AGENT`, or `CELL` alone.
-    pub(super) name: String,
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
     /// Its cell.
-    pub(super) cell: &'a Cell,
+    pub cell: &'a Cell,
     /// The agent, where it is known.
-    pub(super) agent: Option<&'a Agent>,
+    pub agent: Option<&'a Agent>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// `CELL/AGENT`, or `CELL` alone.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.agent {
+            Some(agent) => self.cell.subject(agent),
+            None => self.cell.id.to_string(),
+        }
+    }
+
     /// Its status: every agent of an incomplete cell counts as incomplete.
-    pub(super) fn status(&self) -> Status {
+    #[must_use]
+    pub fn status(&self) -> Status {
         match self.agent {
             Some(agent) if self.cell.reasons.is_empty() => agent.status,
             _ => self.cell.status,
@@ -28,33 +37,29 @@ impl Subject<'_> {
     }
 
     /// False where it could not be looked at.
-    pub(super) fn observed(&self) -> bool {
+    #[must_use]
+    pub fn observed(&self) -> bool {
         self.cell.observed && self.agent.is_none_or(|a| a.observed)
     }
 
-    /// Its reasons: those of the cell and its own.
-    pub(super) fn reasons(&self) -> impl Iterator<Item = &Reason> {
-        self.cell
-            .reasons
-            .iter()
-            .chain(self.agent.iter().flat_map(|a| &a.reasons))
+    /// Why it is what it is: the reasons of its cell and its own.
+    pub fn reasons(&self) -> impl Iterator<Item = &'a Reason> + use<'a> {
+        let own = self.agent.map_or(&[][..], |agent| &agent.reasons);
+        self.cell.reasons.iter().chain(own)
     }
 }
 
 /// The subjects of a cell, in byte order; none of an ignored one.
-pub(super) fn subjects(cell: &Cell) -> impl Iterator<Item = Subject<'_>> {
-    let alone = cell.agents.is_empty().then(|| Subject {
-        name: cell.id.to_string(),
-        cell,
-        agent: None,
-    });
-    let agents = cell.agents.iter().map(|agent| Subject {
-        name: cell.subject(agent),
-        cell,
-        agent: Some(agent),
-    });
-    let ignored = cell.is_ignored();
-    alone.into_iter().chain(agents).filter(move |_| !ignored)
+pub fn subjects(cell: &Cell) -> impl Iterator<Item = Subject<'_>> {
+    let agents: &[Agent] = if cell.is_ignored() { &[] } else { &cell.agents };
+    let alone = cell.agents.is_empty() && !cell.is_ignored();
+    let alone = alone.then_some(Subject { cell, agent: None });
+    alone
+        .into_iter()
+        .chain(agents.iter().map(move |agent| Subject {
+            cell,
+            agent: Some(agent),
+        }))
 }
 
 /// Decides, for each subject that is not healthy or was not at the last look, what to do.
@@ -100,7 +105,8 @@ pub(super) fn is_quiet(cell: &Cell, noted: &HashSet<&str>) -> bool {
 }
 
 fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<Decision> {
-    let known = state.subjects.get(&subject.name);
+    let name = subject.name();
+    let known = state.subjects.get(&name);
     let incident = known.and_then(|k| k.incident.as_ref());
     if subject.observed() && subject.status() == Status::Healthy && incident.is_none() {
         return None;
@@ -114,7 +120,7 @@ fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<De
     let incident = match (verdict, incident) {
         (_, Some(open)) => Some(open.id.clone()),
         (Verdict::Unobserved | Verdict::Healthy, None) => None,
-        (_, None) => Some(incident_id(&subject.name, now)),
+        (_, None) => Some(incident_id(&name, now)),
     };
     let mut because = because;
     if let (Verdict::Healthy, Some(since)) = (verdict, down_since) {
@@ -122,7 +128,7 @@ fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<De
         because.push(Reason::new(Code::Recovered, message));
     }
     Some(Decision {
-        subject: subject.name.clone(),
+        subject: name,
         plan: None,
         policy: None,
         verdict,

@@ -12,6 +12,9 @@ pub const ROOT_CHANGED: &str = "root_changed";
 /// The code of the warning that the clock has gone backwards.
 pub const CLOCK: &str = "clock";
 
+/// The codes of all warnings that speak against acting.
+pub const HOLDS: [&str; 2] = [ROOT_CHANGED, CLOCK];
+
 /// True if, by one of these warnings, what is missing is not to be believed gone.
 #[must_use]
 pub fn root_changed(warnings: &[Warning]) -> bool {

@@ -170,11 +170,12 @@ impl<'a> Sweep<'a> {
     }
 
     fn subject(&self, subject: &Subject<'_>, state: &State, events: &mut Vec<Event>) {
-        let known = state.subjects.get(&subject.name);
+        let name = subject.name();
+        let known = state.subjects.get(&name);
         let (before, status) = (known.map(|k| k.status), subject.status());
         let open = known.and_then(|k| k.incident.as_ref());
         if let Some(incident) = open.filter(|_| subject.observed() && status == Status::Healthy) {
-            events.push(self.closed(&subject.name, incident, "recovered"));
+            events.push(self.closed(&name, incident, "recovered"));
         }
         let codes = || -> Vec<String> {
             subject
@@ -187,7 +188,7 @@ impl<'a> Sweep<'a> {
                 from: before.or(state.last_run.is_some().then_some(Status::Healthy)),
                 to: Some(status),
                 reasons: codes(),
-                ..self.event(Kind::StatusChanged, &subject.name)
+                ..self.event(Kind::StatusChanged, &name)
             });
         }
         if open.is_some() {
@@ -195,7 +196,7 @@ impl<'a> Sweep<'a> {
         }
         let at = self
             .decisions
-            .binary_search_by(|d| d.subject.as_str().cmp(&subject.name));
+            .binary_search_by(|d| d.subject.as_str().cmp(&name));
         let Some(decision) = at.ok().and_then(|at| self.decisions.get(at)) else {
             return;
         };
@@ -206,7 +207,7 @@ impl<'a> Sweep<'a> {
                 down_since: decision.down_since,
                 to: Some(status),
                 reasons: codes(),
-                ..self.event(Kind::IncidentOpened, &subject.name)
+                ..self.event(Kind::IncidentOpened, &name)
             });
         }
     }
@@ -240,7 +241,7 @@ impl<'a> Sweep<'a> {
             if !agents_known(cell) {
                 unknown_agents.insert(&cell.id);
             }
-            seen.extend(subjects(cell).map(|subject| subject.name));
+            seen.extend(subjects(cell).map(|subject| subject.name()));
         }
         for (subject, known) in &state.subjects {
             let cell = decide::cell_of(subject);

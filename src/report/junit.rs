@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::human::moment;
-use super::subject::{Subject, subjects};
+use crate::core::decide::Subject;
 use crate::model::cell::{Reason, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::text::visible;
@@ -37,7 +37,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .collect();
     // The counts come before what is counted: subjects are gone through twice, not kept.
     let (mut tests, mut failures, mut errors, mut skipped) = (0u64, 0u64, 0u64, 0u64);
-    for subject in subjects(report) {
+    for subject in report.subjects() {
         tests += 1;
         match outcome(&subject, &decided) {
             Outcome::Passed => {}
@@ -61,7 +61,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         // The usual schema of JUnit files wants no time zone here.
         started.trim_end_matches('Z'),
     )?;
-    for subject in subjects(report) {
+    for subject in report.subjects() {
         case(&subject, outcome(&subject, &decided), out)?;
     }
     if !report.warnings.is_empty() {

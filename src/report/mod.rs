@@ -10,7 +10,6 @@ pub mod ping;
 pub mod prometheus;
 #[cfg(test)]
 mod sample;
-mod subject;
 pub mod table;
 
 use std::borrow::Cow;
@@ -18,6 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::core::decide::{Subject, subjects};
+use crate::core::holds::HOLDS;
 use crate::model::cell::Warning;
 use crate::model::decision::Decision;
 use crate::model::exit::Exit;
@@ -61,14 +62,15 @@ pub struct Run {
     pub heartbeat_interval: Duration,
 }
 
-/// The codes of the warnings that speak against acting at all: the missions root is not the one it
-/// was, the clock went backwards. Some formats have nothing but these to show of such a run.
-pub const HOLDS: [&str; 2] = ["root_changed", "clock"];
-
 impl Report {
     /// The warnings that speak against acting in this run.
     fn holds(&self) -> impl Iterator<Item = &Warning> {
         self.warnings.iter().filter(|w| HOLDS.contains(&w.code))
+    }
+
+    /// All subjects, cell by cell; none of a cell that is ignored.
+    fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
+        self.snapshot.cells.iter().flat_map(subjects)
     }
 
     /// The missions root as text, without slashes at its end.

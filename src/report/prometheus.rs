@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use super::subject::subjects;
 use super::{Report, VERSION};
 use crate::model::cell::Status;
 use crate::model::exit::Exit;
@@ -72,7 +71,7 @@ fn gauge(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
 fn down(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     gauge(out, "subject_down", "Subjects that are down.")?;
     let mut written = HashSet::new();
-    for subject in subjects(report) {
+    for subject in report.subjects() {
         let status = subject.status();
         if status == Status::Healthy || !subject.observed() {
             continue;

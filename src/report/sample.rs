@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::{Report, Run};
-use crate::model::cell::{
-    Agent, Cell, Code, Heartbeat, Layout, Lifecycle, Reason, Status, Warning,
-};
+use crate::model::cell::{Agent, Beat, Cell, Code, Layout, Lifecycle, Reason, Status, Warning};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Cells, RootMark, Snapshot, Summary};
@@ -37,18 +35,15 @@ pub(super) fn agent(name: &str, status: Status) -> Agent {
         name: name.to_owned().into(),
         status,
         observed: status != Status::Incomplete,
-        heartbeat: beats.then(|| Heartbeat {
-            claimed: last,
-            written: last,
-            quiet_for: Duration::ZERO,
+        beat: beats.then(|| Beat {
+            last,
+            age_seconds: 412,
+            stale_at: last,
             status: Some("thinking".into()),
             cycle: Some(42),
             model: None,
             pid: None,
         }),
-        last: beats.then_some(last),
-        age_seconds: beats.then_some(412),
-        stale_since: None,
         reasons: reason
             .map(|(code, text)| Reason::new(code, format!("{name}: {text}")))
             .into_iter()

@@ -63,13 +63,6 @@ fn every_exit_code_stands_in_its_document() {
     }
 }
 
-/// The report has its own copy of these codes, because it may not know the rules.
-#[test]
-fn the_report_knows_what_holds_a_run() {
-    use lazarus_pit::core::holds;
-    let known = lazarus_pit::report::HOLDS;
-    assert_eq!(known, [holds::ROOT_CHANGED, holds::CLOCK]);
-}
 
 /// The schema is not only shipped: what a run really prints holds to it.
 #[test]

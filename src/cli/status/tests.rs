@@ -107,10 +107,7 @@ fn a_look_tells_the_healthy_from_those_that_are_not_there() {
         name: name.to_owned().into(),
         status,
         observed: true,
-        heartbeat: None,
-        last: None,
-        age_seconds: None,
-        stale_since: None,
+        beat: None,
         reasons,
     };
     let why = vec![Reason::new(Code::Stale, "too old")];
