@@ -22,12 +22,14 @@
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
+//! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `sys` |
 //! | [`report`] | values → text | `model`, `core`, `store` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | everything |
 //!
 //! Never up, never sideways; `tests/it/tidy.rs` holds the source to it.
 
+pub mod act;
 pub mod cli;
 pub mod config;
 pub mod core;

@@ -22,11 +22,11 @@ use crate::model::time::Timestamp;
 use crate::observe::{self, Look};
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
-use crate::report::{Report, Run, bounded};
-use crate::store::StoreError;
+use crate::report::{Report, Run, bounded, prometheus};
 use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
+use crate::store::{StoreError, atomic};
 use crate::sys::beneath::Mounts;
 use crate::sys::host;
 use crate::sys::trust::Trust;
@@ -172,13 +172,17 @@ pub fn run(request: Request) -> Result<Report, Failure> {
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
     let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    let unwritten = done
+        .as_ref()
+        .ok()
+        .and_then(|report| textfile(&request, report));
     // Nothing is written from here on, and a ping may take seconds.
     drop(lock);
     let warning = ping.and_then(|p| p.finish(exit.code(), ping_body(exit, summary)));
 
     let mut report = done?;
     beaten?;
-    report.warnings.extend(warning);
+    report.warnings.extend(unwritten.into_iter().chain(warning));
     Ok(report)
 }
 
@@ -312,6 +316,37 @@ pub fn beat(
         ..beat
     }
     .write(dir)
+}
+
+/// Writes the report for node_exporter's textfile collector, if that was asked for. A failure is a
+/// warning: the collector itself shows how old its file is.
+fn textfile(request: &Request, report: &Report) -> Option<Warning> {
+    // A run over some of the cells would be taken for the fleet.
+    let path = request
+        .config
+        .prometheus_textfile
+        .as_ref()
+        .filter(|_| request.scope.is_none())?;
+    let write = || -> Result<(), String> {
+        let mut bytes = Vec::new();
+        prometheus::write(report, request.config.prometheus_subjects, &mut bytes)
+            .map_err(|e| e.to_string())?;
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .ok_or("it has no file name")?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
+        let fd =
+            crate::sys::beneath::open_root(dir).map_err(|e| std::io::Error::from(e).to_string())?;
+        atomic::replace(fd, dir, name, &bytes, 0o644).map_err(|e| e.cause)
+    };
+    write().err().map(|why| {
+        Warning::new(
+            "textfile",
+            format!("writing prometheus_textfile {}: {why}", path.display()),
+        )
+    })
 }
 
 fn ping_body(exit: Exit, summary: Option<Summary>) -> String {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::args::{CheckArgs, Common, Format};
 use super::setup::Setup;
-use super::{Ending, out};
+use super::{Ending, cells, out};
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::pipeline;
@@ -32,6 +32,10 @@ pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure
         }
     };
     let setup = Setup::load_or(common, args.stale_after, seen_to_fail)?;
+    if let Some(id) = &args.init_cell {
+        cells::make(&setup, id, args.layout, &[], None)?;
+    }
+    let each_subject = setup.config.prometheus_subjects;
     let mut request = setup.request(args, began)?;
     if let Some(n) = &args.poll_interval {
         let message =
@@ -49,11 +53,11 @@ pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure
         pipeline::run(request)
     };
     out::end_progress();
-    show(common, &report?)
+    show(common, &report?, each_subject)
 }
 
 /// Writes the report to standard output and its warnings to standard error.
-fn show(common: &Common, report: &Report) -> Result<Ending, Failure> {
+fn show(common: &Common, report: &Report, each_subject: bool) -> Result<Ending, Failure> {
     let format = common.format();
     let silent = common.quiet && report.exit == Exit::Healthy;
     if !silent {
@@ -70,7 +74,7 @@ fn show(common: &Common, report: &Report) -> Result<Ending, Failure> {
         Format::Json => out::with(|mut to| report::json::write(report, &mut to))?,
         Format::Jsonl => out::with(|to| report::jsonl::write(report, to))?,
         Format::Junit => out::with(|to| report::junit::write(report, to))?,
-        Format::Prometheus => out::with(|to| report::prometheus::write(report, true, to))?,
+        Format::Prometheus => out::with(|to| report::prometheus::write(report, each_subject, to))?,
         Format::Nagios => {
             let (line, code) = report::nagios::line(report);
             out::print(format!("{line}\n").as_bytes())?;

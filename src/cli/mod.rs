@@ -1,6 +1,7 @@
 //! The program's front: arguments in, exit status out.
 
 pub mod args;
+mod cells;
 mod check;
 mod generate;
 mod list;
@@ -101,9 +102,9 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())
         }
         Command::Man => out::print(&generate::man()).map(|()| Exit::Healthy.into()),
-        Command::Init(_) | Command::Beat(_) | Command::Heartbeats => {
-            Err(Failure::new(Exit::Usage, "not here yet"))
-        }
+        Command::Init(args) => cells::init(&common, &args),
+        Command::Beat(args) => cells::beat(&common, &args),
+        Command::Heartbeats => cells::heartbeats(&common),
     }
 }
 

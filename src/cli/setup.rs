@@ -11,6 +11,7 @@ use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
 use crate::pipeline::{self, Request};
+use crate::sys::beneath::Mounts;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -65,13 +66,7 @@ impl Setup {
                 return Err(Failure::new(Exit::Config, no.message));
             }
         };
-        let mut warnings = loaded.warnings;
-        if !loaded.config.plans.is_empty() {
-            warnings.push(Warning::new(
-                "plans_ignored",
-                "this version evaluates no plans: what is down is reported and left alone",
-            ));
-        }
+        let warnings = loaded.warnings;
         Ok(Self {
             config: loaded.config,
             trust,
@@ -89,16 +84,31 @@ impl Setup {
         pipeline::look(&self.config, scope, &self.trust, Instant::now() + LOOK)
     }
 
+    /// Whether mounts below a cell are walked into.
+    pub(super) fn mounts(&self) -> Mounts {
+        if self.config.allow_mounts {
+            Mounts::Cross
+        } else {
+            Mounts::Refuse
+        }
+    }
+
     /// What a pass is to do.
     ///
     /// # Errors
     /// An option has a value that cannot be (64).
-    pub(super) fn request(self, args: &CheckArgs, began: Instant) -> Result<Request, Failure> {
+    pub(super) fn request(mut self, args: &CheckArgs, began: Instant) -> Result<Request, Failure> {
         let deadline = args.deadline.unwrap_or(LOOK);
         if deadline.is_zero() {
             return Err(Failure::new(
                 Exit::Usage,
                 "--deadline must be more than nothing",
+            ));
+        }
+        if !self.config.plans.is_empty() {
+            self.warnings.push(Warning::new(
+                "plans_ignored",
+                "this version evaluates no plans: what is down is reported and left alone",
             ));
         }
         Ok(Request {

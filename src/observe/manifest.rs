@@ -14,7 +14,7 @@ use crate::model::text::{check_id, visible};
 const MOST_AGENTS: usize = 1000;
 
 /// An agent's name is one file name together with its `.json`.
-const LONGEST_AGENT: usize = 250;
+pub const LONGEST_AGENT: usize = 250;
 
 /// What a manifest's text says.
 #[derive(Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Parsed {
     pub manifest: Manifest,
     /// The `mission_id`, where it has one.
     pub mission_id: Option<Box<str>>,
+    /// The `uuid`, where it has one.
+    pub uuid: Option<Box<str>>,
 }
 
 const FIELDS: [&str; 5] = ["status", "labels", "agents", "mission_id", "uuid"];
@@ -55,6 +57,7 @@ pub fn parse(text: &[u8], layout: Layout) -> Result<Parsed, String> {
             agents,
         },
         mission_id: fields.text(3, 255),
+        uuid: fields.text(4, 255),
     })
 }
 
@@ -94,6 +97,10 @@ fn name(entry: &RawValue) -> Option<String> {
     }
     if entry.get().starts_with('"') {
         return serde_json::from_str(entry.get()).ok();
+    }
+    // A list would be read as an object's values in their order.
+    if !entry.get().starts_with('{') {
+        return None;
     }
     serde_json::from_str::<Named<'_>>(entry.get())
         .ok()
@@ -147,6 +154,7 @@ mod tests {
             r#"{"agents": "a"}"#,
             r#"{"agents": [7]}"#,
             r#"{"agents": [{"role": "x"}]}"#,
+            r#"{"agents": [["x"]]}"#,
             r#"{"agents": ["../../etc/passwd"]}"#,
             r#"{"agents": [""]}"#,
             r#"{"agents": [".hidden"]}"#,

@@ -3,6 +3,7 @@
 //! Whatever needs `unsafe` would stand here and nowhere else; today nothing does.
 
 pub mod beneath;
+pub mod create;
 pub mod host;
 pub mod process;
 pub mod trust;

@@ -217,22 +217,26 @@ impl<'n> Deserializer<'n> for Reader<'n> {
         self.visit(visitor, None).map_err(|e| e.with_help(help))
     }
 
-    /// A number or truth value is the text that is written, so that `MODEL: 1.10` stays `1.10`.
+    /// A number or truth value is no text: who writes `1.10` for a name gets told, not `1.1`.
     fn deserialize_str<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &*self.node.content {
-            Content::Scalar { text, .. } if !self.node.is_null() => visitor
-                .visit_borrowed_str(text)
-                .map_err(|e: Error| e.at(self.node)),
-            _ => self.visit(visitor, None),
-        }
+        let number =
+            matches!(self.scalar(), Some(value) if !matches!(value, Value::Text(_) | Value::Null));
+        let help = number.then(|| "put it in quotes to make it text".to_owned());
+        self.visit(visitor, None).map_err(|e| e.with_help(help))
     }
 
     fn deserialize_string<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         self.deserialize_str(visitor)
     }
 
+    /// A key is what is written, whatever else it could be read as.
     fn deserialize_identifier<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_str(visitor)
+        match &*self.node.content {
+            Content::Scalar { text, .. } if !self.node.is_null() => visitor
+                .visit_borrowed_str(text)
+                .map_err(|e: Error| e.at(self.node)),
+            _ => self.visit(visitor, None),
+        }
     }
 
     fn deserialize_char<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {

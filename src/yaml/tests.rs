@@ -70,7 +70,7 @@ fn told(text: &str) -> Vec<String> {
 
 #[test]
 fn a_file_without_mistakes() {
-    let text = "name: x\npolicy: ask\nstale_after: 0x10\nlabels: {team: nexus, port: 8080, v: 1.10}\n\
+    let text = "name: x\npolicy: ask\nstale_after: 0x10\nlabels: {team: nexus, port: '8080', v: \"1.10\"}\n\
                 probes:\n- {tcp: 'h:1'}\n- http: {url: u}\n- up\n- up:\nnested: {must: 1, also: 2}\n";
     let (plan, problems) = parse::<Plan>(text);
     assert_eq!(problems, []);

@@ -79,7 +79,7 @@ fn an_unknown_key_is_78_with_its_place_and_a_suggestion() {
         ("# words\n\nlogs:\n  kep: 3d\n", "4:3", "keep"),
         (
             "{\"heartbeat_job\": \"x\", \"hartbeat_file\": \"y\"}\n",
-            "1:23",
+            "1:24",
             "heartbeat_file",
         ),
     ] {

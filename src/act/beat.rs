@@ -1,0 +1,330 @@
+//! `beat`: writes a heartbeat, for agents in any language.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use serde::Serialize;
+
+use super::manifest::{self, Known, Manifest};
+use super::place::{self, MAIN, cannot, trouble};
+use super::seeds;
+use crate::model::cell::Layout;
+use crate::model::exit::{Exit, Failure};
+use crate::model::text::{self, visible};
+use crate::model::time::Timestamp;
+use crate::sys::beneath::{self, Mounts};
+use crate::sys::create::{self, Access, Durable};
+use crate::sys::host;
+
+/// What the heartbeat is to say.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// The agent's own word; `alive` where there is none.
+    pub status: Option<String>,
+    /// The agent's process.
+    pub pid: Option<i32>,
+    /// How many rounds it has made.
+    pub cycle: Option<i64>,
+    /// The model that it thinks with.
+    pub model: Option<String>,
+    /// How long it may be silent now.
+    pub quiet_for: Option<Duration>,
+    /// The one `now`.
+    pub now: Timestamp,
+    /// Whether mounts below the cell are walked into.
+    pub mounts: Mounts,
+}
+
+/// What `beat` did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Beaten {
+    /// Always `lazarus-pit/beat/1`.
+    pub schema: &'static str,
+    /// The cell's name.
+    pub cell: String,
+    /// The agent's name.
+    pub agent: String,
+    /// The cell's layout.
+    pub layout: Layout,
+    /// The file that was written.
+    pub path: PathBuf,
+    /// What it says when it was: Unix seconds.
+    pub timestamp: f64,
+    /// What it says of the agent.
+    pub status: String,
+}
+
+impl Beaten {
+    /// For people.
+    #[must_use]
+    pub fn human(&self) -> String {
+        format!(
+            "{}/{} beats ({}): {}\n",
+            visible(&self.cell),
+            visible(&self.agent),
+            visible(&self.status),
+            place::shown(&self.path)
+        )
+    }
+}
+
+/// Writes the heartbeat of a cell's agent where a check looks for it, whole at any moment.
+///
+/// # Errors
+/// No such cell (1), no agent or another than the manifest's (64), no missions root (66), a
+/// configured path that leads out of the cell (78), or a failure to write (74).
+pub fn beat(
+    root: &Path,
+    cell: &str,
+    agent: Option<&str>,
+    beat: &Beat,
+    heartbeat_file: &str,
+) -> Result<Beaten, Failure> {
+    let heartbeat_file = place::configured(heartbeat_file, "heartbeat_file")?;
+    // Not `check_id`: a cell that others made may have a name that `init` would refuse.
+    if cell.starts_with('.') || place::components(cell).is_none_or(|parts| parts.len() != 1) {
+        return Err(usage(format!(
+            "{cell:?} cannot be a cell's name: it is no single directory name"
+        )));
+    }
+    let missions = place::open_missions(root)?;
+    let path = root.join(cell);
+    let fd = beneath::open_dir(&missions, cell, Mounts::Cross).map_err(|errno| match errno {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Failure::new(
+            Exit::InHand,
+            format!(
+                "there is no cell {:?} under {}; `lazarus-pit list` shows those that there are, \
+                 `lazarus-pit init` makes one",
+                visible(cell),
+                place::shown(root)
+            ),
+        ),
+        errno => cannot("opening the cell", &path, errno),
+    })?;
+    let layout = place::layout(&fd).map_err(|e| cannot("looking at", &path, e))?;
+    let manifest_path = path.join(place::manifest(layout));
+    let manifest = manifest::read(&fd, layout, beat.mounts)
+        .map_err(|e| cannot("reading the manifest", &manifest_path, e))?;
+    let whose = choose(layout, manifest, agent, cell, &manifest_path)?;
+
+    let file = format!("{}.json", whose.agent);
+    let components: Vec<&str> = match whose.main {
+        true => heartbeat_file,
+        false => place::heartbeats(layout)
+            .split('/')
+            .chain([file.as_str()])
+            .collect(),
+    };
+    let status = beat.status.as_deref().unwrap_or("alive");
+    let foundation = layout == Layout::Foundation;
+    let contents = seeds::line(&seeds::Heartbeat {
+        mission_id: foundation.then_some(cell),
+        cell_uuid: whose.uuid.as_deref(),
+        agent: Some(&whose.agent),
+        timestamp: beat.now.as_f64(),
+        status,
+        pid: beat.pid,
+        cycle: beat.cycle,
+        model: beat.model.as_deref(),
+        quiet_for: beat.quiet_for.map(whole_seconds),
+    });
+    write(&fd, &path, &components, &contents, beat.mounts)?;
+    Ok(Beaten {
+        schema: "lazarus-pit/beat/1",
+        cell: cell.to_owned(),
+        path: path.join(components.join("/")),
+        agent: whose.agent,
+        layout,
+        timestamp: beat.now.as_f64(),
+        status: status.to_owned(),
+    })
+}
+
+/// Rounded up: an agent that asks for a moment of silence asks for more than none.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// Whose heartbeat it is.
+struct Whose {
+    agent: String,
+    /// True for the one agent of a foundation cell whose manifest names none.
+    main: bool,
+    uuid: Option<String>,
+}
+
+/// The agent that beats: the one asked for, or the only one that there is.
+fn choose(
+    layout: Layout,
+    manifest: Manifest,
+    asked: Option<&str>,
+    cell: &str,
+    path: &Path,
+) -> Result<Whose, Failure> {
+    let (cell, path) = (visible(cell), place::shown(path));
+    let known = match manifest {
+        Manifest::Known(known) => known,
+        // As a check sees it: the manifest is optional, and without it there is one agent.
+        Manifest::Absent | Manifest::Unusable(_)
+            if layout == Layout::Foundation && asked.is_none_or(|name| name == MAIN) =>
+        {
+            Known::default()
+        }
+        Manifest::Absent if layout == Layout::Foundation => Known::default(),
+        Manifest::Absent => {
+            return Err(Failure::new(
+                Exit::CannotWrite,
+                format!("reading the manifest {path}: it is gone"),
+            ));
+        }
+        Manifest::Unusable(why) => {
+            return Err(Failure::new(
+                Exit::CannotWrite,
+                format!(
+                    "which agents the cell {cell} has cannot be told: {path} cannot be used: {why}"
+                ),
+            ));
+        }
+    };
+    let uuid = known.uuid.filter(|_| layout == Layout::Canonical);
+    let Some(mut named) = known.agents else {
+        return match asked {
+            None | Some(MAIN) => Ok(Whose {
+                agent: MAIN.to_owned(),
+                main: true,
+                uuid,
+            }),
+            Some(name) => Err(usage(format!(
+                "the cell {cell} has one agent, {MAIN}, since its manifest {path} names none: \
+                 {name:?} cannot beat there"
+            ))),
+        };
+    };
+    if named.is_empty() {
+        return Err(usage(format!(
+            "the cell {cell} has no agents: `agents` in its manifest {path} is empty"
+        )));
+    }
+    let at = match asked {
+        Some(name) => named.iter().position(|known| known == name),
+        None => (named.len() == 1).then_some(0),
+    };
+    match at {
+        Some(at) => Ok(Whose {
+            agent: named.swap_remove(at),
+            main: false,
+            uuid,
+        }),
+        None => Err(usage(match asked {
+            Some(name) => format!(
+                "the cell {cell} has no agent {name:?}; its manifest {path} names {}",
+                some(&named)
+            ),
+            None => format!(
+                "the cell {cell} has {} agents; say which one beats: {}",
+                named.len(),
+                some(&named)
+            ),
+        })),
+    }
+}
+
+/// The names, or as many of them as can be read at a glance.
+fn some(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn write(
+    cell: &OwnedFd,
+    path: &Path,
+    components: &[&str],
+    contents: &[u8],
+    mounts: Mounts,
+) -> Result<(), Failure> {
+    let Some((name, dirs)) = components.split_last() else {
+        return Err(usage("the heartbeat has no file name".into()));
+    };
+    let lies_in = path.join(dirs.join("/"));
+    let dir = open_dir(cell, dirs, mounts).map_err(|(doing, errno)| {
+        let why = match errno {
+            Errno::NOENT => {
+                "; the cell is incomplete, `lazarus-pit init` adds what it lacks".into()
+            }
+            _ => place::in_the_way(cell, dirs, mounts).unwrap_or_default(),
+        };
+        let mut failure = cannot(doing, &lies_in, errno);
+        failure.message.push_str(&why);
+        failure
+    })?;
+    let target = path.join(components.join("/"));
+    // A link, a FIFO or whatever else would be replaced by the rename as any file is; only what
+    // a rename cannot replace is worth words of its own.
+    if matches!(beneath::kind(&dir, *name), Ok(FileType::Directory)) {
+        return Err(Failure::new(
+            Exit::CannotWrite,
+            format!(
+                "writing {}: a directory is there, not a regular file",
+                place::shown(&target)
+            ),
+        ));
+    }
+    let access = like(&dir).map_err(|e| cannot("looking at", &lies_in, e))?;
+    create::replace(&dir, name, contents, access, Durable::No).map_err(|e| trouble(&target, e))
+}
+
+/// Opens the directory that a heartbeat lies in. One named `heartbeats` is made if need be: not
+/// every tool that makes cells makes it, and no agent can do without it.
+fn open_dir(
+    cell: &OwnedFd,
+    dirs: &[&str],
+    mounts: Mounts,
+) -> Result<OwnedFd, (&'static str, Errno)> {
+    let opening = |e| ("opening the directory", e);
+    let open = |dirs: &[&str]| {
+        let path = if dirs.is_empty() {
+            ".".to_owned()
+        } else {
+            dirs.join("/")
+        };
+        beneath::open_dir(cell, path, mounts).map_err(opening)
+    };
+    match (open(dirs), dirs.split_last()) {
+        (Err((_, Errno::NOENT)), Some((&"heartbeats", above))) => {
+            let parent = open(above)?;
+            let access = like(&parent).map_err(opening)?;
+            create::dir(&parent, "heartbeats", access, mounts)
+                .map(|(fd, _)| fd)
+                .map_err(|e| (e.doing, e.errno))
+        }
+        (opened, _) => opened,
+    }
+}
+
+/// As root, what is made belongs to the owner of the directory that it is made in: the agent must
+/// be able to write the next heartbeat itself.
+fn like(dir: &OwnedFd) -> Result<Access, Errno> {
+    if !host::is_root() {
+        return Ok(Access::default());
+    }
+    let stat = rustix::fs::fstat(dir)?;
+    let owner = (stat.st_uid != 0).then_some((stat.st_uid, stat.st_gid));
+    Ok(Access { owner, mode: None })
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(Exit::Usage, text::visible(&message).into_owned())
+}
+
+#[cfg(test)]
+#[path = "beat_tests.rs"]
+mod tests;
