@@ -121,7 +121,7 @@ fn the_limit_is_given_as_seconds_or_as_a_duration() {
         args.push("--json");
         w.run(&args).code(code);
     }
-    for bad in ["-5", "x", "5 parsecs", "", "1e3", "99999999999999999999s"] {
+    for bad in ["-5", "x", "5 parsecs", "", "99999999999999999999s"] {
         w.run(&[&format!("--stale-after={bad}")]).code(64);
     }
 }
