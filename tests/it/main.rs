@@ -16,5 +16,6 @@ mod hostile_names;
 mod hostile_races;
 mod init;
 mod output;
+mod readers;
 mod report;
 mod world;
