@@ -119,6 +119,15 @@ fn sample(line: &str) -> Sample {
     }
 }
 
+/// Asserts that every `&` begins a reference.
+#[track_caller]
+fn references(text: &str) {
+    let all = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#"];
+    for (i, _) in text.match_indices('&') {
+        assert!(all.iter().any(|r| text[i..].starts_with(r)), "{text}");
+    }
+}
+
 /// Walks through a document and asserts that its tags are balanced. Returns how often each occurs.
 #[track_caller]
 pub(crate) fn xml(text: &str) -> BTreeMap<String, usize> {
@@ -127,13 +136,7 @@ pub(crate) fn xml(text: &str) -> BTreeMap<String, usize> {
     assert!(rest.starts_with("<?xml "), "no declaration: {text}");
     while let Some(at) = rest.find('<') {
         let between = &rest[..at];
-        let entities = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#"];
-        for (i, _) in between.match_indices('&') {
-            assert!(
-                entities.iter().any(|e| between[i..].starts_with(e)),
-                "{between}"
-            );
-        }
+        references(between);
         assert!(
             !between.contains('>') || !between.contains("]]>"),
             "{between}"
@@ -158,6 +161,7 @@ pub(crate) fn xml(text: &str) -> BTreeMap<String, usize> {
                 .unwrap_or_else(|| panic!("a tag without an end: {rest}"))
                 .0;
         let tag = &rest[at + 1..end];
+        references(tag);
         let name: String = tag
             .chars()
             .take_while(|c| !c.is_whitespace() && *c != '/')
