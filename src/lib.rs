@@ -17,12 +17,12 @@
 //! |---|---|---|
 //! | [`model`] | the vocabulary: data and no rules | std, serde |
 //! | [`core`] | pure rules: classify, decide, ledger | `model` |
-//! | [`yaml`] | YAML with positions, problems with carets | – |
+//! | [`yaml`] | YAML with positions, problems with carets | `model` |
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `sys` |
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
-//! | [`report`] | values → text | `model` |
+//! | [`report`] | values → text | `model`, `core`, `store` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | everything |
 //!

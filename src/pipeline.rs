@@ -1,1 +1,342 @@
-//! To be.
+//! One run, in the one order in which effects may happen.
+//!
+//! [`run`] is a real run, [`dry_run`] is the same without anything that could write: not a flag
+//! that is looked at, but a function that is never given the lock, and without the lock there is
+//! no [`Store`] and so no means to write. Both observe and decide by [`judge`].
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use globset::GlobSet;
+
+use crate::config::Config;
+use crate::core::classify::Limits;
+use crate::core::{decide, holds, ledger};
+use crate::model::cell::Warning;
+use crate::model::decision::Decision;
+use crate::model::event::{Event, Kind};
+use crate::model::exit::{Exit, Failure};
+use crate::model::snapshot::{Snapshot, Summary};
+use crate::model::state::State;
+use crate::model::time::Timestamp;
+use crate::observe::{self, Look};
+use crate::report::heartbeat::Beat;
+use crate::report::ping::Ping;
+use crate::report::{Report, Run, bounded};
+use crate::store::StoreError;
+use crate::store::dir::StateDir;
+use crate::store::lock::{self, Holder, Refused};
+use crate::store::state::{Store, peek};
+use crate::sys::beneath::Mounts;
+use crate::sys::host;
+use crate::sys::trust::Trust;
+
+/// What a run is to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The settings.
+    pub config: Config,
+    /// Where lock, state and journal lie.
+    pub state_dir: PathBuf,
+    /// Where the meta-heartbeat is written; absent where it is not.
+    pub heartbeat_dir: Option<PathBuf>,
+    /// `--cell`: the globs as written and as they match; absent for a run over all cells.
+    pub scope: Option<(Vec<String>, GlobSet)>,
+    /// The bound on the whole run.
+    pub deadline: Duration,
+    /// How long to wait for another run's lock.
+    pub wait_lock: Duration,
+    /// Whose files are believed.
+    pub trust: Trust,
+    /// What came up before the run began.
+    pub warnings: Vec<Warning>,
+    /// When it began.
+    pub began: Instant,
+    /// Hears how far the look at the cells is.
+    pub progress: Option<fn(usize, usize)>,
+}
+
+/// What was seen and what follows from it. Pure but for the looking.
+struct Judged {
+    snapshot: Snapshot,
+    summary: Summary,
+    decisions: Vec<Decision>,
+    warnings: Vec<Warning>,
+    exit: Exit,
+}
+
+/// How the cells are looked at under this configuration.
+#[must_use]
+pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: Instant) -> Look {
+    Look {
+        root: config.missions_root.clone(),
+        scope,
+        required_subdirs: config.required_subdirs.clone(),
+        limits: Limits {
+            stale_after: config.stale_after,
+            clock_skew: config.clock_skew,
+            max_quiet: config.max_quiet,
+            heartbeat_file: config.heartbeat_file.clone(),
+        },
+        mounts: if config.allow_mounts {
+            Mounts::Cross
+        } else {
+            Mounts::Refuse
+        },
+        trust: host::is_root().then(|| trust.clone()),
+        deadline,
+        progress: None,
+    }
+}
+
+fn judge(request: &Request, state: &State, now: Timestamp) -> Result<Judged, Failure> {
+    let config = &request.config;
+    let scope = request.scope.as_ref().map(|(_, set)| set.clone());
+    let deadline = request.began + request.deadline;
+    let look = Look {
+        progress: request.progress,
+        ..look(config, scope, &request.trust, deadline)
+    };
+    let mut snapshot = observe::snapshot(look, now)?;
+    let summary = Summary::of(snapshot.cells.iter());
+    let decisions = decide::decide(&snapshot, state, now);
+    let held = holds::holds(&snapshot, state, config.protection.min_subjects);
+    let root_changed = if holds::root_changed(&held) {
+        Exit::Critical
+    } else {
+        Exit::Healthy
+    };
+    let worst = decisions
+        .iter()
+        .map(|d| d.verdict.exit())
+        .max()
+        .unwrap_or(Exit::Healthy);
+    let mut warnings = held;
+    warnings.append(&mut snapshot.warnings);
+    warnings.extend(
+        snapshot
+            .cells
+            .iter()
+            .flat_map(|cell| cell.warnings.iter().cloned()),
+    );
+    Ok(Judged {
+        snapshot,
+        summary,
+        decisions,
+        warnings,
+        exit: worst.max(root_changed),
+    })
+}
+
+/// Observes and decides as a real run would, and changes nothing: takes no lock, writes no byte,
+/// sends nothing.
+///
+/// # Errors
+/// The missions root or the state cannot be read.
+pub fn dry_run(request: Request) -> Result<Report, Failure> {
+    let now = host::now();
+    let dir = StateDir::open(&request.state_dir).map_err(unreadable)?;
+    let loaded = peek(dir.as_ref()).map_err(unreadable)?;
+    let judged = judge(&request, &loaded.state, now)?;
+    let run = describe(&request, run_id(now), now, true);
+    Ok(report(judged, request.warnings, loaded.warnings, run))
+}
+
+/// A real run.
+///
+/// # Errors
+/// The lock is another's, the missions root cannot be read, or something could not be written.
+pub fn run(request: Request) -> Result<Report, Failure> {
+    let dir = StateDir::create(&request.state_dir, &request.trust).map_err(cannot_write)?;
+    let id = run_id(host::now());
+    let lock = lock::acquire(&dir, &Holder::me(&id, request.deadline), request.wait_lock).map_err(
+        |refused| match refused {
+            Refused::Busy(message) => Failure::new(Exit::Busy, message),
+            Refused::Failed(e) => cannot_write(e),
+        },
+    )?;
+    // Read once, and after the lock was had: waiting for it must not make anyone older.
+    let now = host::now();
+    let ping = request
+        .config
+        .heartbeat_ping_url
+        .as_deref()
+        .map(Ping::start);
+    let about = describe(&request, id, now, false);
+
+    let done = Store::open(&dir, &lock, &about.id, now)
+        .map_err(cannot_write)
+        .and_then(|store| locked(&request, store, about.clone(), lock.ended.as_ref()));
+    let (exit, summary, message) = match &done {
+        Ok(report) => (report.exit, Some(report.summary), None),
+        Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
+    };
+    let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    // Nothing is written from here on, and a ping may take seconds.
+    drop(lock);
+    let warning = ping.and_then(|p| p.finish(exit.code(), ping_body(exit, summary)));
+
+    let mut report = done?;
+    beaten?;
+    report.warnings.extend(warning);
+    Ok(report)
+}
+
+/// The part of a run that holds the lock and has the state.
+fn locked(
+    request: &Request,
+    mut store: Store<'_>,
+    about: Run,
+    ended: Option<&Holder>,
+) -> Result<Report, Failure> {
+    let now = about.started_at;
+    let scope = request
+        .scope
+        .as_ref()
+        .map(|(globs, _)| globs.clone())
+        .unwrap_or_default();
+    let event = |kind| Event {
+        scope: scope.clone(),
+        ..Event::new(kind, host::now(), &about.id)
+    };
+    let mut first = vec![event(Kind::RunStarted)];
+    first.extend(ended.map(|hung| Event {
+        pid: Some(hung.pid),
+        reason: Some(format!("run {} hung", hung.run)),
+        ..event(Kind::RunKilled)
+    }));
+    store.record(&mut first).map_err(cannot_write)?;
+
+    let judged = match judge(request, &store.state, now) {
+        Ok(judged) => judged,
+        Err(failure) => {
+            let failed = Event {
+                exit: Some(failure.exit.code()),
+                reason: Some(failure.message.clone()),
+                duration_ms: Some(millis(request.began.elapsed())),
+                ..event(Kind::RunFinished)
+            };
+            store
+                .record(&mut [failed])
+                .and_then(|()| store.save())
+                .map_err(cannot_write)?;
+            return Err(failure);
+        }
+    };
+    let in_scope = |cell: &str| {
+        request
+            .scope
+            .as_ref()
+            .is_none_or(|(_, set)| set.is_match(cell))
+    };
+    let vanished = !holds::root_changed(&judged.warnings);
+    let mut sweep = ledger::Sweep::new(&judged.snapshot, &judged.decisions, &about.id);
+    while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
+        store.record(&mut batch).map_err(cannot_write)?;
+    }
+
+    let mut last = Event {
+        exit: Some(judged.exit.code()),
+        summary: Some(judged.summary),
+        duration_ms: Some(millis(request.began.elapsed())),
+        ..event(Kind::RunFinished)
+    };
+    // A root that is not what it was is no measure for the next run.
+    last.observed_at = Some(now);
+    last.boot_id = Some(judged.snapshot.boot_id.clone());
+    last.root = Some(judged.snapshot.root.clone());
+    store
+        .record(&mut [last])
+        .and_then(|()| store.save())
+        .map_err(cannot_write)?;
+    let warnings = std::mem::take(&mut store.warnings);
+    let about = Run {
+        duration: request.began.elapsed(),
+        ..about
+    };
+    Ok(report(judged, request.warnings.clone(), warnings, about))
+}
+
+fn report(judged: Judged, before: Vec<Warning>, of_store: Vec<Warning>, run: Run) -> Report {
+    let warnings = [before, of_store, judged.warnings]
+        .into_iter()
+        .flatten()
+        .collect();
+    Report {
+        snapshot: judged.snapshot,
+        summary: judged.summary,
+        decisions: judged.decisions,
+        warnings: bounded(warnings),
+        run,
+        exit: judged.exit,
+    }
+}
+
+fn describe(request: &Request, id: String, now: Timestamp, dry_run: bool) -> Run {
+    Run {
+        id,
+        host: host::hostname(),
+        dry_run,
+        started_at: now,
+        duration: request.began.elapsed(),
+        heartbeat_job: request.config.heartbeat_job.clone(),
+        heartbeat_interval: request.config.heartbeat_interval,
+    }
+}
+
+/// Writes the meta-heartbeat of a run that ends like this.
+///
+/// # Errors
+/// It cannot be written.
+pub fn beat(
+    request: &Request,
+    exit: Exit,
+    summary: Option<Summary>,
+    message: Option<&str>,
+) -> Result<(), StoreError> {
+    let Some(dir) = &request.heartbeat_dir else {
+        return Ok(());
+    };
+    let config = &request.config;
+    let took = request.began.elapsed();
+    let beat = Beat::new(
+        &config.heartbeat_job,
+        config.heartbeat_interval,
+        host::now(),
+        took,
+        exit,
+    );
+    Beat {
+        summary,
+        message,
+        ..beat
+    }
+    .write(dir)
+}
+
+fn ping_body(exit: Exit, summary: Option<Summary>) -> String {
+    match summary {
+        Some(s) => format!(
+            "cells={} healthy={} stale={} incomplete={} uninitialized={}\nexit {exit}\n",
+            s.total_cells, s.healthy, s.stale, s.incomplete, s.uninitialized
+        ),
+        None => format!("exit {exit}\n"),
+    }
+}
+
+/// A run's id: sortable by time, and another for each process.
+fn run_id(now: Timestamp) -> String {
+    format!("{:014x}-{:x}", now.as_micros(), std::process::id())
+}
+
+fn cannot_write(e: StoreError) -> Failure {
+    Failure::new(Exit::CannotWrite, e.to_string())
+}
+
+fn unreadable(e: StoreError) -> Failure {
+    Failure::new(Exit::CannotWrite, e.to_string())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

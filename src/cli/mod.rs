@@ -1,1 +1,187 @@
-//! To be.
+//! The program's front: arguments in, exit status out.
+
+pub mod args;
+mod check;
+mod generate;
+mod list;
+mod out;
+mod setup;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::model::exit::{Exit, Failure};
+use args::{Cli, Command, Common};
+use out::Owed;
+use setup::Setup;
+
+/// Runs the program with the process's arguments and environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    guarded(|| run(&args), Owed::by(&args)).into()
+}
+
+/// What to end with: an exit status, or with `nagios` a plugin's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ending(u8);
+
+impl From<Exit> for Ending {
+    fn from(exit: Exit) -> Self {
+        Self(exit.code())
+    }
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(ending.0)
+    }
+}
+
+/// Makes a panic what it is: a defect of ours, with a status of its own, and in a machine format
+/// one document all the same.
+fn guarded(work: impl FnOnce() -> Ending, owed: Owed) -> Ending {
+    std::panic::set_hook(Box::new(|info| {
+        // The place and nothing else: a panic's own text may hold what must not be shown.
+        let place = info
+            .location()
+            .map(|l| format!("{}:{}", l.file(), l.line()))
+            .unwrap_or_default();
+        out::complain(&format!(
+            "a defect in lazarus-pit at {place}; please report it"
+        ));
+    }));
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(ending) => ending,
+        Err(_) => owed.failed(
+            Exit::Defect,
+            "a defect in lazarus-pit; its place is on standard error",
+        ),
+    }
+}
+
+fn run(args: &[std::ffi::OsString]) -> Ending {
+    let owed = Owed::by(args);
+    let cli = match parse(args) {
+        Ok(cli) => cli,
+        Err(e) => return refused(&e, owed),
+    };
+    start_log(&cli.common);
+    perform(cli).unwrap_or_else(|failure| {
+        out::complain(&failure.message);
+        owed.failed(failure.exit, &failure.message)
+    })
+}
+
+fn perform(cli: Cli) -> Result<Ending, Failure> {
+    let common = cli.common;
+    let command = cli.command.unwrap_or(Command::Check(cli.check));
+    match command {
+        // As the earlier tools had it.
+        Command::Check(args) if args.status => {
+            let common = Common {
+                json: true,
+                format: None,
+                ..common
+            };
+            status::status(&common, &Setup::load(&common, args.stale_after)?, None)
+        }
+        Command::Check(args) if args.list_cells => {
+            list::list(&common, &Setup::load(&common, args.stale_after)?)
+        }
+        Command::Check(args) => check::check(&common, &args),
+        Command::List => list::list(&common, &Setup::load(&common, None)?),
+        Command::Status { subject } => {
+            status::status(&common, &Setup::load(&common, None)?, subject.as_deref())
+        }
+        Command::Completions { shell } => {
+            out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())
+        }
+        Command::Man => out::print(&generate::man()).map(|()| Exit::Healthy.into()),
+        Command::Init(_) | Command::Beat(_) | Command::Heartbeats => {
+            Err(Failure::new(Exit::Usage, "not here yet"))
+        }
+    }
+}
+
+/// Reads the arguments. Options of `check` before another command are refused: `--dry-run` before
+/// a command that acts must not be passed over.
+fn parse(args: &[std::ffi::OsString]) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    if let Some(name) = matches.subcommand_name() {
+        let of_check = args::CheckArgs::ids();
+        let misplaced = of_check.iter().find(|id| {
+            matches.try_contains_id(id).unwrap_or(false)
+                && matches.value_source(id) == Some(ValueSource::CommandLine)
+        });
+        if let Some(id) = misplaced {
+            let message = format!(
+                "--{} stands before the command `{name}`; it belongs to `check`: lazarus-pit check --{0}",
+                id.replace('_', "-")
+            );
+            return Err(command.error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+    }
+    Ok(cli)
+}
+
+/// What clap had to say: help and version are answers, everything else is wrong usage. clap's own
+/// status for that is 2, which here would mean that something is down.
+fn refused(e: &clap::Error, owed: Owed) -> Ending {
+    let text = e.render();
+    if !e.use_stderr() {
+        return match out::print(text.to_string().as_bytes()) {
+            Ok(()) => Exit::Healthy.into(),
+            Err(failure) => failure.exit.into(),
+        };
+    }
+    let text = text.to_string();
+    out::complain(text.trim_end().trim_start_matches("error: "));
+    let first = text.lines().next().unwrap_or_default();
+    owed.failed(Exit::Usage, first.trim_start_matches("error: "))
+}
+
+fn start_log(common: &Common) {
+    let level = match common.verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let style = match common.color {
+        args::Color::Auto => env_logger::WriteStyle::Auto,
+        args::Color::Always => env_logger::WriteStyle::Always,
+        args::Color::Never => env_logger::WriteStyle::Never,
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .write_style(style)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_is_a_defect_of_ours() {
+        assert_eq!(
+            guarded(|| panic!("secret"), Owed::Nothing),
+            Exit::Defect.into()
+        );
+        assert_eq!(
+            guarded(|| Exit::InHand.into(), Owed::Nothing),
+            Exit::InHand.into()
+        );
+        let _ = std::panic::take_hook();
+    }
+}

@@ -1,7 +1,20 @@
 //! The configuration: what a run works by, after flags, environment, file and defaults.
 
+mod check;
+mod env;
+mod load;
+pub mod raw;
+mod units;
+
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use env::Env;
+pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
+pub use units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
+
+/// Where root's state lies unless something else is said.
+const STATE_DIR: &str = "/var/lib/lazarus-pit";
 
 /// Checked settings of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +37,7 @@ pub struct Config {
     pub max_quiet: Duration,
     /// Whether mounts below a cell are walked into.
     pub allow_mounts: bool,
-    /// Where the lock, the state and the journal lie.
+    /// Where the lock, the state and the journal lie; none: root's place. See [`Config::state_dir`].
     pub state_dir: Option<PathBuf>,
     /// Where the meta-heartbeat is written; default `<state_dir>/heartbeats`.
     pub heartbeat_dir: Option<PathBuf>,
@@ -38,6 +51,41 @@ pub struct Config {
     pub prometheus_subjects: bool,
     /// Mass-failure protection.
     pub protection: Protection,
+    /// What one run may do at most.
+    pub limits: Limits,
+    /// The logs of the agents that are started.
+    pub logs: Logs,
+}
+
+impl Config {
+    /// Where the lock, the state and the journal lie.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| STATE_DIR.into())
+    }
+
+    /// Where the meta-heartbeat is written.
+    #[must_use]
+    pub fn heartbeat_dir(&self) -> PathBuf {
+        let default = || self.state_dir().join("heartbeats");
+        self.heartbeat_dir.clone().unwrap_or_else(default)
+    }
+
+    /// Where the logs of the agents lie.
+    #[must_use]
+    pub fn logs_dir(&self) -> PathBuf {
+        let default = || self.state_dir().join("logs");
+        self.logs.dir.clone().unwrap_or_else(default)
+    }
+
+    /// How long there may be no run before the next one revives nobody: never less than three
+    /// intervals, or a slow timer would keep everyone down.
+    #[must_use]
+    pub fn gap(&self) -> Duration {
+        self.protection
+            .gap
+            .max(self.heartbeat_interval.saturating_mul(3))
+    }
 }
 
 /// When many subjects go down at once, the likelier cause is not in them.
@@ -45,6 +93,65 @@ pub struct Config {
 pub struct Protection {
     /// Fewer subjects (or cells, for the look at the root) than this are no mass.
     pub min_subjects: u32,
+    /// This share of them going down together is a mass failure.
+    pub fraction: f64,
+    /// Within how long of one another.
+    pub window: Duration,
+    /// How many subjects a run still lets through.
+    pub canary: u32,
+    /// After a gap this long between runs nobody is revived; [`Config::gap`] has the last word.
+    pub gap: Duration,
+    /// For this long after a boot nobody is revived.
+    pub settle: Duration,
+}
+
+impl Default for Protection {
+    fn default() -> Self {
+        Self {
+            min_subjects: 10,
+            fraction: 0.5,
+            window: Duration::from_secs(600),
+            canary: 1,
+            gap: Duration::from_secs(600),
+            settle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What one run may do at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many subjects it revives; the rest is deferred.
+    pub restarts_per_run: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            restarts_per_run: 10,
+        }
+    }
+}
+
+/// The logs of the agents that are started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// Where they lie; none: beneath the state. See [`Config::logs_dir`].
+    pub dir: Option<PathBuf>,
+    /// How long a day's logs are kept.
+    pub keep: Duration,
+    /// How much one process may log in one day.
+    pub max_bytes: u64,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            keep: Duration::from_secs(14 * 86_400),
+            max_bytes: 100 * 1024 * 1024,
+        }
+    }
 }
 
 impl Default for Config {
@@ -67,7 +174,18 @@ impl Default for Config {
             plans: Vec::new(),
             prometheus_textfile: None,
             prometheus_subjects: false,
-            protection: Protection { min_subjects: 10 },
+            protection: Protection::default(),
+            limits: Limits::default(),
+            logs: Logs::default(),
         }
     }
 }
+
+/// JSON Schema of a configuration file, for editors.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(raw::RawConfig).to_value()
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroI32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -252,13 +254,33 @@ pub struct Heartbeat {
     /// `quiet_for`: how long the agent says it may be silent. Whole seconds, zero if not given.
     pub quiet_for: Duration,
     /// `status`, the agent's own word.
-    pub status: Option<Box<str>>,
+    pub status: Option<Arc<str>>,
     /// `cycle`.
     pub cycle: Option<i64>,
     /// `model`.
-    pub model: Option<Box<str>>,
+    pub model: Option<Arc<str>>,
     /// `pid`, if it is one that a process can have.
-    pub pid: Option<i32>,
+    pub pid: Option<NonZeroI32>,
+}
+
+/// What is kept of a heartbeat once it was judged. There is one for every living agent of a fleet,
+/// so nothing stands here that nobody asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beat {
+    /// When the agent last beat, as far as that is believed.
+    pub last: Timestamp,
+    /// `now - last`, truncated to whole seconds, never negative.
+    pub age_seconds: u64,
+    /// The moment from which it is stale, if no other beat comes.
+    pub stale_at: Timestamp,
+    /// `status`, the agent's own word.
+    pub status: Option<Arc<str>>,
+    /// `cycle`.
+    pub cycle: Option<i64>,
+    /// `model`.
+    pub model: Option<Arc<str>>,
+    /// `pid`.
+    pub pid: Option<NonZeroI32>,
 }
 
 /// What looking for one heartbeat came to.
@@ -313,14 +335,8 @@ pub struct Agent {
     pub status: Status,
     /// False where it could not be looked at: then nothing may be done about it.
     pub observed: bool,
-    /// Its heartbeat, where there is a usable one.
-    pub heartbeat: Option<Heartbeat>,
-    /// When it last beat, as far as that is believed.
-    pub last: Option<Timestamp>,
-    /// `now - last`, truncated to whole seconds, never negative.
-    pub age_seconds: Option<u64>,
-    /// The moment it became stale, where it is.
-    pub stale_since: Option<Timestamp>,
+    /// Its last beat, where there is a usable one.
+    pub beat: Option<Beat>,
     /// Why it is not healthy (or that its clock is wrong although it is).
     pub reasons: Vec<Reason>,
 }
@@ -363,13 +379,13 @@ impl Cell {
         self.lifecycle == Some(Lifecycle::Frozen)
     }
 
-    /// The agent worst off by age: the one whose last beat is the oldest.
+    /// The oldest of its agents' last beats.
     #[must_use]
-    pub fn oldest(&self) -> Option<&Agent> {
+    pub fn oldest(&self) -> Option<&Beat> {
         self.agents
             .iter()
-            .filter(|a| a.age_seconds.is_some())
-            .min_by_key(|a| a.last)
+            .filter_map(|a| a.beat.as_ref())
+            .min_by_key(|beat| beat.last)
     }
 
     /// The subject of one of its agents: `CELL/AGENT`.

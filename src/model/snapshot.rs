@@ -56,18 +56,22 @@ impl Cells {
         self.0.len()
     }
 
-    /// Fills a place: with the cell, or with `None` where it vanished. The first word counts.
-    pub fn fill(&self, place: usize, cell: Option<Cell>) {
-        if let Some(slot) = self.0.get(place) {
-            // A late answer of a thread that was given up is dropped.
-            let _ = slot.set(cell);
-        }
+    /// Fills a place: with the cell, or with `None` where it vanished. The first word counts, and
+    /// false says that this was not the first: a late answer of a thread that was given up.
+    pub fn fill(&self, place: usize, cell: Option<Cell>) -> bool {
+        self.0.get(place).is_some_and(|slot| slot.set(cell).is_ok())
     }
 
     /// True where the place has been filled.
     #[must_use]
     pub fn is_filled(&self, place: usize) -> bool {
         self.0.get(place).is_some_and(|slot| slot.get().is_some())
+    }
+
+    /// The cell at a place; `None` where it vanished.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<&Cell> {
+        self.0.get(place)?.get()?.as_ref()
     }
 
     /// The cells, in byte order of their names.

@@ -4,14 +4,19 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A file name as text: itself where it is UTF-8, else with each byte that is not shown as `\xNN`.
+///
+/// No two names have the same text: a name that itself contains `\x` has its backslash shown as
+/// `\x5c`.
 #[must_use]
 pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.contains("\\x")
+    {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
-        out.push_str(chunk.valid());
+        out.push_str(&chunk.valid().replace("\\x", "\\x5cx"));
         for byte in chunk.invalid() {
             let _ = write!(out, "\\x{byte:02x}");
         }
@@ -99,6 +104,8 @@ mod tests {
     fn bytes_that_are_not_text_are_written_out() {
         assert_eq!(from_bytes(b"ok"), "ok");
         assert_eq!(from_bytes(b"a\xffb\xc3"), "a\\xffb\\xc3");
+        assert_eq!(from_bytes(b"a\\xff"), "a\\x5cxff");
+        assert_eq!(from_bytes(b"a\\b"), "a\\b");
     }
 
     #[test]

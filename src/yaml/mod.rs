@@ -1,1 +1,29 @@
-//! To be.
+//! YAML with places: what an operator wrote, read so that every mistake in it is told at once, each
+//! with its file, line and column.
+//!
+//! ```text
+//! text ──▶ load::load ──▶ Nodes with places ──▶ de::read ──▶ serde shapes, Spanned<T>
+//!              │                                   │                 │ the caller's own checks
+//!              └────────────▶ Problems ◀───────────┴─────────────────┘
+//! ```
+//!
+//! Every size is bounded before anything is built: bytes, depth, nodes, and text after aliases.
+
+mod access;
+pub mod de;
+mod error;
+mod excerpt;
+pub mod load;
+pub mod node;
+pub mod problem;
+pub mod scalar;
+pub mod spanned;
+
+pub use de::read;
+pub use load::load;
+pub use node::{MAX_FILE, Node, decode};
+pub use problem::{Place, Problem, Problems, Severity};
+pub use spanned::{Secret, Spanned};
+
+#[cfg(test)]
+mod tests;

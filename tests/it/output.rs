@@ -58,6 +58,17 @@ impl Run {
             .unwrap_or_else(|| panic!("ended by a signal: {self}"))
     }
 
+    /// The signal that ended it, if one did.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+
+    /// True if the report warns of this.
+    #[track_caller]
+    pub(crate) fn warns(&self, code: &str) -> bool {
+        self.warnings().contains(&code)
+    }
+
     /// Asserts that it ended in a documented way: no panic, no abort, no signal, no defect.
     #[track_caller]
     pub(crate) fn survived(&self) -> &Self {

@@ -1,0 +1,257 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_lazarus_pit_global_optspecs
+    string join \n config= root= state-dir= plans= heartbeat-dir= trust-owner= json format= v/verbose q/quiet color= dry-run once init-cell= layout= write-heartbeat no-heartbeat cell= stale-after= no-act force status list-cells poll-interval= deadline= wait-lock= h/help V/version
+end
+
+function __fish_lazarus_pit_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_lazarus_pit_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_lazarus_pit_using_subcommand
+    set -l cmd (__fish_lazarus_pit_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l init-cell -d 'First make that cell' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l layout -d 'The layout of the cell that --init-cell makes [default: foundation]' -r -f -a "foundation\t'meta config state logs artifacts worktree'
+canonical\t'workspace logs .lazarus, with cell.json'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l cell -d 'Only these cells; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l stale-after -d 'How old a beat may be; a bare number is seconds' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l poll-interval -d 'Accepted with a warning: the timer decides' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l deadline -d 'Bound on the whole run' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l wait-lock -d 'How long to wait for another run\'s lock' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l dry-run -d 'Observe and decide as a real run would, and write, send and start nothing'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l once -d 'Accepted: a run is always one pass'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l write-heartbeat -d 'Accepted: it is the default'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l no-heartbeat -d 'Leave the meta-heartbeat out'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l no-act -d 'Observe, record and notify, but carry out no step'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l force -d 'Act even where mass-failure protection would hold'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l status -d 'As `status --json` (an earlier tool\'s option)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l list-cells -d 'As `list` (an earlier tool\'s option)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -s V -l version -d 'Print version'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "check" -d 'One pass over the cells (what no command means)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "init" -d 'Make a cell, or add what one lacks'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "list" -d 'Every cell, archived ones too'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "status" -d 'What the last run left in the state'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "completions" -d 'Completions for a shell'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "man" -d 'The manual page'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l init-cell -d 'First make that cell' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l layout -d 'The layout of the cell that --init-cell makes [default: foundation]' -r -f -a "foundation\t'meta config state logs artifacts worktree'
+canonical\t'workspace logs .lazarus, with cell.json'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l cell -d 'Only these cells; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l stale-after -d 'How old a beat may be; a bare number is seconds' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l poll-interval -d 'Accepted with a warning: the timer decides' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l deadline -d 'Bound on the whole run' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l wait-lock -d 'How long to wait for another run\'s lock' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l dry-run -d 'Observe and decide as a real run would, and write, send and start nothing'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l once -d 'Accepted: a run is always one pass'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l write-heartbeat -d 'Accepted: it is the default'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l no-heartbeat -d 'Leave the meta-heartbeat out'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l no-act -d 'Observe, record and notify, but carry out no step'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l force -d 'Act even where mass-failure protection would hold'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l status -d 'As `status --json` (an earlier tool\'s option)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l list-cells -d 'As `list` (an earlier tool\'s option)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l layout -d 'The layout [default: that of the cell if there is one, else foundation]' -r -f -a "foundation\t'meta config state logs artifacts worktree'
+canonical\t'workspace logs .lazarus, with cell.json'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l agent -d 'An agent of the cell; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l owner -d 'Whom the cell is for: it belongs to that user, its manifest to root' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l status -d 'What the agent is at' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l pid -d 'The agent\'s pid' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l cycle -d 'The agent\'s count of its own rounds' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l model -d 'The model that the agent runs on' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l quiet-for -d 'How long the agent may be silent now, for one long thing' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "check" -d 'One pass over the cells (what no command means)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "init" -d 'Make a cell, or add what one lacks'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "list" -d 'Every cell, archived ones too'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "status" -d 'What the last run left in the state'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "completions" -d 'Completions for a shell'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "man" -d 'The manual page'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,271 @@
+//! How events become state, and how a look at the world becomes events.
+//!
+//! The journal is written first and the state is what the journal adds up to: [`apply`] is the one
+//! place where state changes, used by the run that writes an event and by the next one that finds
+//! it in the journal. Each event makes sense by itself, so that a run killed between any two of
+//! them leaves a state from which a [`Sweep`] says exactly what is still missing.
+
+use std::collections::HashSet;
+
+use super::decide::{self, Subject, subjects};
+use crate::model::cell::{Cell, Code, Status};
+use crate::model::decision::{Decision, Verdict};
+use crate::model::event::{Event, Kind};
+use crate::model::snapshot::Snapshot;
+use crate::model::state::{Incident, LastRun, State, SubjectState};
+
+/// Adds one event to the state. Events that the state already has change nothing.
+pub fn apply(state: &mut State, event: &Event) {
+    if event.seq <= state.applied {
+        return;
+    }
+    state.applied = event.seq;
+    match event.event {
+        Kind::StatusChanged => status_changed(state, event),
+        Kind::IncidentOpened => incident_opened(state, event),
+        Kind::IncidentClosed => incident_closed(state, event),
+        Kind::RunFinished => run_finished(state, event),
+        Kind::RunStarted | Kind::RunKilled | Kind::StateRecovered | Kind::Unknown => {}
+    }
+}
+
+fn status_changed(state: &mut State, event: &Event) {
+    let Some(subject) = &event.subject else {
+        return;
+    };
+    let incident = state.subjects.remove(subject).and_then(|s| s.incident);
+    let Some(status) = event.to else { return };
+    if status != Status::Healthy || incident.is_some() {
+        let entry = SubjectState {
+            status,
+            since: event.ts,
+            reasons: event.reasons.clone(),
+            incident,
+        };
+        state.subjects.insert(subject.clone(), entry);
+    }
+}
+
+fn incident_opened(state: &mut State, event: &Event) {
+    let (Some(subject), Some(id)) = (&event.subject, &event.incident) else {
+        return;
+    };
+    // The line before this one made the entry; where it was lost, this one says enough.
+    let entry = state
+        .subjects
+        .entry(subject.clone())
+        .or_insert_with(|| SubjectState {
+            status: event.to.unwrap_or(Status::Incomplete),
+            since: event.ts,
+            reasons: event.reasons.clone(),
+            incident: None,
+        });
+    entry.incident = Some(Incident {
+        id: id.clone(),
+        opened_at: event.ts,
+        down_since: event.down_since.unwrap_or(event.ts),
+    });
+}
+
+fn incident_closed(state: &mut State, event: &Event) {
+    let Some(subject) = &event.subject else {
+        return;
+    };
+    let Some(entry) = state.subjects.get_mut(subject) else {
+        return;
+    };
+    entry.incident = None;
+    if entry.status == Status::Healthy {
+        state.subjects.remove(subject);
+    }
+}
+
+fn run_finished(state: &mut State, event: &Event) {
+    // A run over some of the cells says nothing about the others.
+    if !event.scope.is_empty() {
+        return;
+    }
+    let (Some(at), Some(root), Some(sum)) = (event.observed_at, &event.root, event.summary) else {
+        return;
+    };
+    let seen = sum.total_cells + sum.ignored;
+    let before = state.last_run.as_ref().map_or(0, |run| run.cells);
+    state.last_run = Some(LastRun {
+        id: event.run.clone(),
+        at,
+        exit: event.exit.unwrap_or(0),
+        duration_ms: event.duration_ms.unwrap_or(0),
+        boot_id: event.boot_id.clone().unwrap_or_default(),
+        root: root.clone(),
+        cells: if seen == 0 { before } else { seen },
+    });
+}
+
+/// What is to be written down of one look at the world, a batch at a time: each subject whose
+/// status is another than the state has, incidents that open and close, subjects that are gone.
+///
+/// Batches, because a first look at a large fleet, or a bad day, has more to say than should be
+/// held in memory at once.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    snapshot: &'a Snapshot,
+    decisions: &'a [Decision],
+    run: &'a str,
+    /// The next place among the cells; behind the last of them, what is gone is swept up.
+    next: usize,
+    done: bool,
+}
+
+/// A batch ends with the cell that brings it to this many events.
+const BATCH: usize = 512;
+
+impl<'a> Sweep<'a> {
+    /// A sweep over all cells of the snapshot. The decisions are those made of it, in order.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, decisions: &'a [Decision], run: &'a str) -> Self {
+        Self {
+            snapshot,
+            decisions,
+            run,
+            next: 0,
+            done: false,
+        }
+    }
+
+    /// The next batch; `None` behind the last. The state must have had the batches before.
+    ///
+    /// `in_scope` tells whether a cell was to be looked at in this run (`--cell`), `vanished`
+    /// whether a subject that was not found is to be believed gone.
+    pub fn next(
+        &mut self,
+        state: &State,
+        in_scope: &dyn Fn(&str) -> bool,
+        vanished: bool,
+    ) -> Option<Vec<Event>> {
+        let mut events = Vec::new();
+        let noted = decide::noted(state);
+        while self.next < self.snapshot.cells.places() && events.len() < BATCH {
+            let cell = self.snapshot.cells.get(self.next);
+            self.next += 1;
+            if let Some(cell) = cell.filter(|cell| !decide::is_quiet(cell, &noted)) {
+                for subject in subjects(cell) {
+                    self.subject(&subject, state, &mut events);
+                }
+            }
+        }
+        if events.is_empty() && !self.done {
+            self.done = true;
+            if vanished {
+                self.gone(state, in_scope, &mut events);
+            }
+        }
+        (!events.is_empty()).then_some(events)
+    }
+
+    fn event(&self, kind: Kind, subject: &str) -> Event {
+        Event {
+            subject: Some(subject.to_owned()),
+            ..Event::new(kind, self.snapshot.taken_at, self.run)
+        }
+    }
+
+    fn subject(&self, subject: &Subject<'_>, state: &State, events: &mut Vec<Event>) {
+        let name = subject.name();
+        let known = state.subjects.get(&name);
+        let (before, status) = (known.map(|k| k.status), subject.status());
+        let open = known.and_then(|k| k.incident.as_ref());
+        if let Some(incident) = open.filter(|_| subject.observed() && status == Status::Healthy) {
+            events.push(self.closed(&name, incident, "recovered"));
+        }
+        let codes = || -> Vec<String> {
+            subject
+                .reasons()
+                .map(|r| r.code.as_str().to_owned())
+                .collect()
+        };
+        if before.unwrap_or(Status::Healthy) != status {
+            events.push(Event {
+                from: before.or(state.last_run.is_some().then_some(Status::Healthy)),
+                to: Some(status),
+                reasons: codes(),
+                ..self.event(Kind::StatusChanged, &name)
+            });
+        }
+        if open.is_some() {
+            return;
+        }
+        let at = self
+            .decisions
+            .binary_search_by(|d| d.subject.as_str().cmp(&name));
+        let Some(decision) = at.ok().and_then(|at| self.decisions.get(at)) else {
+            return;
+        };
+        // What could not be looked at opens nothing and closes nothing.
+        if !matches!(decision.verdict, Verdict::Healthy | Verdict::Unobserved) {
+            events.push(Event {
+                incident: decision.incident.clone(),
+                down_since: decision.down_since,
+                to: Some(status),
+                reasons: codes(),
+                ..self.event(Kind::IncidentOpened, &name)
+            });
+        }
+    }
+
+    fn closed(&self, subject: &str, incident: &Incident, reason: &str) -> Event {
+        Event {
+            incident: Some(incident.id.clone()),
+            down_for: Some(
+                self.snapshot
+                    .taken_at
+                    .since(incident.down_since)
+                    .as_secs_f64(),
+            ),
+            reason: Some(reason.into()),
+            ..self.event(Kind::IncidentClosed, subject)
+        }
+    }
+
+    /// Subjects that the state has and the snapshot has not. The incident is closed first: a run
+    /// killed in between leaves a subject that is still to be swept up.
+    fn gone(&self, state: &State, in_scope: &dyn Fn(&str) -> bool, events: &mut Vec<Event>) {
+        let noted = decide::noted(state);
+        let mut seen: HashSet<String> = HashSet::new();
+        let mut unknown_agents: HashSet<&str> = HashSet::new();
+        for cell in self
+            .snapshot
+            .cells
+            .iter()
+            .filter(|cell| noted.contains(&*cell.id))
+        {
+            if !agents_known(cell) {
+                unknown_agents.insert(&cell.id);
+            }
+            seen.extend(subjects(cell).map(|subject| subject.name()));
+        }
+        for (subject, known) in &state.subjects {
+            let cell = decide::cell_of(subject);
+            if seen.contains(subject) || !in_scope(cell) || unknown_agents.contains(cell) {
+                continue;
+            }
+            events.extend(
+                known
+                    .incident
+                    .as_ref()
+                    .map(|open| self.closed(subject, open, "gone")),
+            );
+            events.push(Event {
+                from: Some(known.status),
+                reason: Some("gone".into()),
+                ..self.event(Kind::StatusChanged, subject)
+            });
+        }
+    }
+}
+
+/// False where it could not be told which agents a cell has: then what is remembered of them stays.
+fn agents_known(cell: &Cell) -> bool {
+    !cell.agents.is_empty()
+        || cell.is_ignored()
+        || cell.reasons.iter().all(|r| r.code == Code::NoAgents)
+}

@@ -1,0 +1,123 @@
+//! The missions root: which file system it is, and which cells it holds.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use globset::GlobSet;
+use rustix::fs::{FileType, RawDir};
+use rustix::io::Errno;
+
+use crate::model::exit::{Exit, Failure};
+use crate::model::snapshot::RootMark;
+use crate::model::text::{from_bytes, visible};
+use crate::sys::beneath;
+
+/// The missions root, open.
+#[derive(Debug)]
+pub struct Root {
+    /// Its descriptor: every cell is opened beneath it.
+    pub fd: OwnedFd,
+    /// Which file system it is.
+    pub mark: RootMark,
+    /// The names of its cells, in byte order.
+    pub names: Names,
+}
+
+/// Opens the missions root and lists its cells: directories whose names do not begin with a dot.
+///
+/// # Errors
+/// It is missing, no directory, or cannot be read.
+pub fn open(path: &Path, scope: Option<&GlobSet>) -> Result<Root, Failure> {
+    let failed = |what: &str, errno: Errno| {
+        let shown = path.to_string_lossy();
+        Failure::new(
+            Exit::NoRoot,
+            format!(
+                "{what} the missions root {}: {}; is its disk mounted? (another one is named with --root or missions_root)",
+                visible(&shown),
+                beneath::reason(errno)
+            ),
+        )
+    };
+    let fd = beneath::open_root(path).map_err(|e| failed("opening", e))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|e| failed("looking at", e))?;
+    let fsid = rustix::fs::fstatvfs(&fd).map_or(0, |v| v.f_fsid);
+    let mut names = Names::default();
+    let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    let mut entries = RawDir::new(&fd, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(|e| failed("reading", e))?;
+        let name = entry.file_name();
+        if name.to_bytes().starts_with(b".") || !in_scope(scope, name) {
+            continue;
+        }
+        match entry.file_type() {
+            FileType::Directory => names.push(name),
+            // Not every file system says what an entry is.
+            FileType::Unknown if beneath::kind(&fd, name) == Ok(FileType::Directory) => {
+                names.push(name)
+            }
+            _ => {}
+        }
+    }
+    names.sort();
+    Ok(Root {
+        mark: RootMark {
+            dev: stat.st_dev,
+            fsid,
+        },
+        fd,
+        names,
+    })
+}
+
+fn in_scope(scope: Option<&GlobSet>, name: &CStr) -> bool {
+    scope.is_none_or(|globs| globs.is_match(&*from_bytes(name.to_bytes())))
+}
+
+/// Names in one piece of memory, each with the NUL that the kernel wants behind it.
+#[derive(Debug, Default)]
+pub struct Names {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Names {
+    /// Adds a name.
+    pub fn push(&mut self, name: &CStr) {
+        self.starts.push(self.bytes.len());
+        self.bytes.extend_from_slice(name.to_bytes_with_nul());
+    }
+
+    /// Puts them in byte order.
+    fn sort(&mut self) {
+        let mut starts = std::mem::take(&mut self.starts);
+        starts.sort_unstable_by(|a, b| self.at(*a).to_bytes().cmp(self.at(*b).to_bytes()));
+        self.starts = starts;
+    }
+
+    fn at(&self, start: usize) -> &CStr {
+        // Every start was pushed together with its NUL.
+        CStr::from_bytes_until_nul(&self.bytes[start..]).unwrap_or(c"")
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// True if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The name at a place.
+    #[must_use]
+    pub fn get(&self, place: usize) -> &CStr {
+        self.at(self.starts[place])
+    }
+}

@@ -1,0 +1,120 @@
+//! Telling a dead-man service of each run, by the convention of healthchecks.io: `URL/start` when
+//! it begins, `URL/<exit code>` with a summary when it ends.
+//!
+//! It is the service's to notice that a run did not come. So nothing here fails a run or holds it
+//! up for long, and no message shows the URL: who knows it can feign that all is well.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::model::cell::Warning;
+
+/// All pings of a run together take no longer than this.
+const ALLOWANCE: Duration = Duration::from_secs(5);
+
+/// The pings of one run.
+#[derive(Debug)]
+pub struct Ping {
+    url: String,
+    started: Receiver<Result<(), String>>,
+}
+
+impl Ping {
+    /// Says that a run begins, without waiting for the answer.
+    #[must_use]
+    pub fn start(url: &str) -> Self {
+        let started = send(at(url, "start"), None, ALLOWANCE);
+        Self {
+            url: url.to_owned(),
+            started,
+        }
+    }
+
+    /// Says how the run ended, and waits for that at most until the allowance is used up. Returns
+    /// a warning where a ping was not delivered.
+    #[must_use]
+    pub fn finish(self, exit: u8, summary: String) -> Option<Warning> {
+        let until = Instant::now() + ALLOWANCE;
+        let left = || until.saturating_duration_since(Instant::now());
+        // In their order, or the service would take the run for one that never ended.
+        let started = self.started.recv_timeout(left());
+        let finished = send(at(&self.url, &exit.to_string()), Some(summary), left());
+        let finished = finished.recv_timeout(left());
+        let problem = |answer: Result<Result<(), String>, _>| match answer {
+            Ok(Ok(())) => None,
+            Ok(Err(why)) => Some(why),
+            Err(_) => Some(format!("no answer within {} s", ALLOWANCE.as_secs())),
+        };
+        let why = problem(finished).or_else(|| problem(started))?;
+        Some(Warning::new(
+            "ping_failed",
+            format!("the ping to heartbeat_ping_url was not delivered: {why}"),
+        ))
+    }
+}
+
+/// The URL with one more path component, before a query if it has one.
+fn at(url: &str, component: &str) -> String {
+    match url.split_once('?') {
+        Some((path, query)) => format!("{}/{component}?{query}", path.trim_end_matches('/')),
+        None => format!("{}/{component}", url.trim_end_matches('/')),
+    }
+}
+
+/// Sends one ping from a thread of its own: looking up a name can hang beyond any timeout.
+fn send(url: String, body: Option<String>, timeout: Duration) -> Receiver<Result<(), String>> {
+    let (answer, receive) = channel();
+    let spawned = std::thread::Builder::new()
+        .name("ping".into())
+        .spawn(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .timeout_global(Some(timeout.max(Duration::from_millis(1))))
+                .max_redirects(0)
+                .user_agent(concat!("lazarus-pit/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .into();
+            let sent = match body {
+                Some(body) => agent.post(&url).send(body),
+                None => agent.get(&url).call(),
+            };
+            let _ = answer.send(match sent {
+                Ok(response) if response.status().is_redirection() => {
+                    Err("the server sends on to another address, and none is followed".into())
+                }
+                Ok(_) => Ok(()),
+                Err(e) => Err(describe(&e)),
+            });
+        });
+    if let Err(e) = spawned {
+        log::warn!("starting a thread for the ping: {e}");
+    }
+    receive
+}
+
+/// The error without the URL, which some of ureq's own texts repeat.
+fn describe(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::StatusCode(code) => format!("the server answered {code}"),
+        ureq::Error::Timeout(_) => "no answer in time".into(),
+        ureq::Error::HostNotFound => "the host's name could not be found".into(),
+        ureq::Error::ConnectionFailed => "the connection failed".into(),
+        ureq::Error::Io(e) => e.to_string(),
+        ureq::Error::BadUri(_) => "the URL cannot be used".into(),
+        _ => "the request failed".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at;
+
+    #[test]
+    fn the_component_goes_before_the_query() {
+        assert_eq!(at("http://h/x", "start"), "http://h/x/start");
+        assert_eq!(at("http://h/x/", "0"), "http://h/x/0");
+        assert_eq!(
+            at("http://h/k/slug?create=1", "2"),
+            "http://h/k/slug/2?create=1"
+        );
+    }
+}

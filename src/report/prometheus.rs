@@ -1,0 +1,208 @@
+//! The report as text exposition, for node_exporter's textfile collector.
+//!
+//! One bad line and the collector throws the whole file away, every host's alert on it included:
+//! so there is one `# HELP` and one `# TYPE` a metric, no sample has a timestamp, and no two
+//! samples have the same labels, not even where an agent chose two names that look the same.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use super::{Report, VERSION};
+use crate::model::cell::Status;
+use crate::model::exit::Exit;
+use crate::model::text::visible;
+
+/// Writes the report. With `each_subject` there is also one sample for each subject that is down:
+/// not by default, since a series for each name that ever was down is much for a server to keep.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Result<()> {
+    let sum = report.summary;
+    gauge(out, "cells", "Mission cells by status.")?;
+    for (status, count) in [
+        ("healthy", sum.healthy),
+        ("stale", sum.stale),
+        ("incomplete", sum.incomplete),
+        ("uninitialized", sum.uninitialized),
+        ("ignored", sum.ignored),
+    ] {
+        writeln!(out, "lazarus_pit_cells{{status=\"{status}\"}} {count}")?;
+    }
+    let took = report.run.duration;
+    gauge(out, "run_duration_seconds", "How long the last run took.")?;
+    writeln!(
+        out,
+        "lazarus_pit_run_duration_seconds {}",
+        took.as_secs_f64()
+    )?;
+    // A run that did its work, whatever it found. Others do not come to have a report.
+    if report.exit <= Exit::Critical {
+        let ended = report.run.started_at.plus(took);
+        let help = "When the last run ended that looked at the cells, in Unix seconds.";
+        gauge(out, "last_success_timestamp_seconds", help)?;
+        writeln!(
+            out,
+            "lazarus_pit_last_success_timestamp_seconds {}",
+            ended.as_f64()
+        )?;
+    }
+    let help = "Exit code of the last run: 0 all healthy, 1 in hand, 2 critical.";
+    gauge(out, "exit_code", help)?;
+    writeln!(out, "lazarus_pit_exit_code {}", report.exit.code())?;
+    let help = "1 if the missions root or the clock gave reason not to trust what was seen.";
+    gauge(out, "held", help)?;
+    let held = u8::from(report.holds().next().is_some());
+    writeln!(out, "lazarus_pit_held {held}")?;
+    gauge(out, "info", "The program that wrote this.")?;
+    writeln!(out, "lazarus_pit_info{{version=\"{VERSION}\"}} 1")?;
+    if each_subject {
+        down(report, out)?;
+    }
+    Ok(())
+}
+
+fn gauge(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
+    writeln!(out, "# HELP lazarus_pit_{name} {help}")?;
+    writeln!(out, "# TYPE lazarus_pit_{name} gauge")
+}
+
+/// The subjects that are down. One that could not be looked at is not known to be.
+fn down(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    gauge(out, "subject_down", "Subjects that are down.")?;
+    let mut written = HashSet::new();
+    for subject in report.subjects() {
+        let status = subject.status();
+        if status == Status::Healthy || !subject.observed() {
+            continue;
+        }
+        let labels = format!(
+            "cell=\"{}\",agent=\"{}\",status=\"{}\"",
+            label(&subject.cell.id),
+            subject.agent.map_or_else(String::new, |a| label(&a.name)),
+            status.as_str()
+        );
+        // `a\n` and a line end after `a` are two directories and one text.
+        if written.contains(&labels) {
+            continue;
+        }
+        writeln!(out, "lazarus_pit_subject_down{{{labels}}} 1")?;
+        written.insert(labels);
+    }
+    Ok(())
+}
+
+/// A text as a label's value.
+fn label(text: &str) -> String {
+    // Line ends are no more after `visible`.
+    visible(text).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::model::cell::Warning;
+    use std::collections::BTreeMap;
+
+    /// Reads a text exposition as strictly as node_exporter does, and returns sample → value.
+    fn parse(text: &str) -> BTreeMap<String, f64> {
+        assert!(text.ends_with('\n'));
+        let (mut samples, mut seen, mut current) = (BTreeMap::new(), HashSet::new(), String::new());
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                current = help.split_once(' ').unwrap().0.to_owned();
+                assert!(seen.insert(current.clone()), "{current} twice");
+                assert_eq!(lines.next(), Some(&*format!("# TYPE {current} gauge")));
+                continue;
+            }
+            let name: String = line
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            assert_eq!(name, current, "{line}");
+            let mut rest = &line[name.len()..];
+            if let Some(mut labels) = rest.strip_prefix('{') {
+                loop {
+                    let (key, value) = labels.split_once("=\"").unwrap();
+                    assert!(key.chars().all(|c| c.is_ascii_lowercase()), "{key}");
+                    let mut escaped = false;
+                    let end = value.find(|c| {
+                        let ends = c == '"' && !escaped;
+                        assert!(!escaped || matches!(c, '\\' | '"' | 'n'), "{line}");
+                        escaped = c == '\\' && !escaped;
+                        ends
+                    });
+                    let after = &value[end.unwrap() + 1..];
+                    if let Some(after) = after.strip_prefix('}') {
+                        rest = after;
+                        break;
+                    }
+                    labels = after.strip_prefix(',').unwrap();
+                }
+            }
+            let value = rest.strip_prefix(' ').unwrap();
+            // A value and no timestamp behind it.
+            let value: f64 = value.parse().unwrap();
+            let sample = line[..line.len() - rest.len()].to_owned();
+            assert_eq!(samples.insert(sample, value), None, "{line} twice");
+        }
+        samples
+    }
+
+    #[test]
+    fn the_samples_are_those_of_the_run() {
+        let mut report = sample::mixed();
+        let samples = parse(&sample::text(|out| write(&report, false, out)));
+        for (name, value) in [
+            ("lazarus_pit_cells{status=\"healthy\"}", 1.0),
+            ("lazarus_pit_cells{status=\"stale\"}", 2.0),
+            ("lazarus_pit_cells{status=\"incomplete\"}", 2.0),
+            ("lazarus_pit_cells{status=\"uninitialized\"}", 1.0),
+            ("lazarus_pit_cells{status=\"ignored\"}", 1.0),
+            ("lazarus_pit_run_duration_seconds", 0.009),
+            (
+                "lazarus_pit_last_success_timestamp_seconds",
+                1_795_256_812.009,
+            ),
+            ("lazarus_pit_exit_code", 2.0),
+            ("lazarus_pit_held", 0.0),
+        ] {
+            assert_eq!(samples.get(name), Some(&value), "{name}");
+        }
+        assert_eq!(samples.len(), 10);
+        report.warnings = vec![Warning::new("clock", "the clock has gone backwards")];
+        let samples = parse(&sample::text(|out| write(&report, false, out)));
+        assert_eq!(samples["lazarus_pit_held"], 1.0);
+    }
+
+    #[test]
+    fn subjects_that_are_down_are_named_only_on_request() {
+        let samples = parse(&sample::text(|out| write(&sample::mixed(), true, out)));
+        let down: Vec<_> = samples
+            .keys()
+            .filter_map(|k| k.strip_prefix("lazarus_pit_subject_down"))
+            .collect();
+        assert_eq!(
+            down,
+            [
+                "{cell=\"b-stale\",agent=\"main\",status=\"stale\"}",
+                "{cell=\"c-empty\",agent=\"\",status=\"uninitialized\"}",
+                "{cell=\"d-lacking\",agent=\"main\",status=\"incomplete\"}",
+                "{cell=\"e-frozen\",agent=\"main\",status=\"stale\"}",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_name_breaks_the_file() {
+        let samples = parse(&sample::text(|out| write(&sample::attacked(), true, out)));
+        assert_eq!(samples["lazarus_pit_held"], 1.0);
+        let twins =
+            ["a\n", "a\\n"].map(|id| sample::cell(id, vec![sample::agent("m", Status::Stale)]));
+        let report = sample::report(twins.into(), Vec::new());
+        let samples = parse(&sample::text(|out| write(&report, true, out)));
+        assert_eq!(samples.len(), 11);
+    }
+}
