@@ -63,7 +63,6 @@ fn every_exit_code_stands_in_its_document() {
     }
 }
 
-
 /// The schema is not only shipped: what a run really prints holds to it.
 #[test]
 fn a_real_report_holds_to_the_schema() {
