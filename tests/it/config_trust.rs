@@ -116,13 +116,13 @@ fn a_config_that_is_wrong_is_78_before_anything_is_touched() {
         "- a\n- list\n",
         "just words\n",
         "a: [unclosed\n",
-        "\tstale_after_seconds: 5\n",
         "clock_skew: 5\n  bad: indent\n",
-        "missions_root: 7\n",
+        "missions_root: [x]\n",
         "allow_mounts: perhaps\n",
     ] {
         let run = w.config(yaml).run(&["--json"]);
-        run.code(78).clean().error_document();
+        assert_eq!(run.exit(), 78, "{yaml:?}: {run}");
+        run.clean().error_document();
         assert!(!w.state().join("journal.jsonl").exists(), "{yaml}: {run}");
     }
     for yaml in [

@@ -21,6 +21,7 @@ mod hostile_races;
 mod init;
 mod lock;
 mod output;
+mod readers;
 mod recovery;
 mod report;
 mod store;
