@@ -23,7 +23,13 @@ use setup::Setup;
 #[must_use]
 pub fn main() -> ExitCode {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    guarded(|| run(&args), Owed::by(&args)).into()
+    let ending = guarded(|| run(&args), Owed::by(&args));
+    // A thread that hangs where the missions root is opened outlives us, and whoever reads our
+    // output would wait with it. All of it is written by now.
+    for stream in 0..=2 {
+        let _ = nix::unistd::close(stream);
+    }
+    ending.into()
 }
 
 /// What to end with: an exit status, or with `nagios` a plugin's.
@@ -51,6 +57,7 @@ fn guarded(work: impl FnOnce() -> Ending, owed: Owed) -> Ending {
             .location()
             .map(|l| format!("{}:{}", l.file(), l.line()))
             .unwrap_or_default();
+        crate::sys::process::note_defect(&place);
         out::complain(&format!(
             "a defect in lazarus-pit at {place}; please report it"
         ));

@@ -102,9 +102,11 @@ fn open(root: &OwnedFd, name: &CStr, look: &Look) -> Result<OwnedFd, Refusal> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let mut opened = beneath::open(root, name, flags, look.mounts);
     if opened.as_ref().err() == Some(&Errno::XDEV) {
-        if let Some(kind) = mounts::user_file_system(root, name) {
+        let kind = mounts::file_system(root, name);
+        if kind.as_deref().is_none_or(mounts::is_a_users) {
+            let kind = kind.as_deref().unwrap_or("unknown");
             return Err(Refusal::Unreadable(format!(
-                "a {kind} mount lies over the cell, and none that a user can provide is looked into (see allow_mounts)"
+                "a mount of type {kind} lies over the cell, and none that a user can provide is looked into (see allow_mounts)"
             )));
         }
         opened = beneath::open(root, name, flags, Mounts::Cross);

@@ -10,20 +10,27 @@ use rustix::fs::OFlags;
 
 use crate::sys::beneath::{self, Mounts};
 
-/// The type of the file system mounted on a cell, if it is one that a user can provide.
+/// The type of the file system mounted on a cell.
 ///
-/// The kernel's mount table is read; the mount itself is asked nothing.
-pub(super) fn user_file_system(root: &OwnedFd, name: &std::ffi::CStr) -> Option<String> {
+/// The kernel's mount table is read; the mount itself is asked nothing. `None` where it cannot be
+/// told, as without `/proc`.
+pub(super) fn file_system(root: &OwnedFd, name: &std::ffi::CStr) -> Option<String> {
     // O_PATH: a reference to the place, no request to what is mounted there.
     let fd = beneath::open(root, name, OFlags::PATH | OFlags::DIRECTORY, Mounts::Cross).ok()?;
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    // A reader has a table of descriptors of its own: `/proc/self` would be the main thread's.
+    let info = format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd());
+    let info = std::fs::read_to_string(info).ok()?;
     let id = info
         .lines()
         .find_map(|line| line.strip_prefix("mnt_id:"))?
         .trim();
-    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let kind = type_of(&table, id)?;
-    kind.starts_with("fuse").then(|| kind.to_owned())
+    let table = std::fs::read_to_string("/proc/thread-self/mountinfo").ok()?;
+    type_of(&table, id).map(str::to_owned)
+}
+
+/// Whether a user can provide a file system of this type.
+pub(super) fn is_a_users(kind: &str) -> bool {
+    kind.starts_with("fuse")
 }
 
 /// The file system's type of a mount, by proc_pid_mountinfo(5): optional fields end with ` - `.

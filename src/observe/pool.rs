@@ -4,6 +4,7 @@
 //! mount, a dead disk), and then somebody must be left to go on. A thread that does not come back
 //! from a cell is given up together with that cell, and another takes its place.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -18,6 +19,7 @@ use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::{Cells, RootMark};
 use crate::model::time::{Timestamp, human};
+use crate::sys::process;
 
 /// Below this many cells one thread is faster than two, as long as the cache is warm.
 const WORTH_A_SECOND_THREAD: usize = 2000;
@@ -32,8 +34,12 @@ const SLOW_CELL: Duration = Duration::from_micros(60);
 /// How long one cell may take before its thread is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many threads are given up before the rest of the cells are.
-const MOST_STUCK: usize = 8;
+/// A thread that has been at one cell for this long is not counted on for the others.
+const BLOCKED: Duration = Duration::from_millis(250);
+
+/// How many threads there may be, those included that hang. When all of them do, the rest of the
+/// cells are given up.
+const MOST_THREADS: usize = MOST_READERS + 64;
 
 /// How much of the deadline is left to the rest of the run when reading has to end.
 const RESERVE: Duration = Duration::from_secs(2);
@@ -89,7 +95,7 @@ pub(super) fn read_all(look: Look, now: Timestamp) -> Result<Seen, Failure> {
                 next: AtomicUsize::new(0),
                 done: AtomicUsize::new(0),
                 readers: std::iter::repeat_with(Reader::default)
-                    .take(MOST_READERS + MOST_STUCK)
+                    .take(MOST_THREADS)
                     .collect(),
                 waiter,
             })
@@ -133,6 +139,20 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     })
 }
 
+/// Closes, in the calling thread's own table, every descriptor but this one. A thread that hangs
+/// outlives the run's end and even KILL, and would keep open what it has: standard output, whose
+/// reader waits for its end, and the lock of a run that was killed.
+fn keep_only(fd: &OwnedFd) {
+    let open: Vec<i32> = std::fs::read_dir("/proc/thread-self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for other in open.into_iter().filter(|n| *n != fd.as_raw_fd()) {
+        let _ = nix::unistd::close(other);
+    }
+}
+
 impl Job {
     fn len(&self) -> usize {
         self.root.names.len()
@@ -150,7 +170,9 @@ impl Job {
     fn read(&self, me: usize) {
         // A table of descriptors of its own: threads that share one wait for each other at every
         // open and close. Where it is refused, it only takes longer.
-        let _ = nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES);
+        if nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).is_ok() {
+            keep_only(&self.root.fd);
+        }
         let (mut scratch, reader) = (Scratch::new(), &self.readers[me]);
         loop {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +189,13 @@ impl Job {
             match facts {
                 Ok(facts) => self.fill(place, facts),
                 // A defect of ours that one cell brings out must not harm the others.
-                Err(_) => self.give_up(place, "reading it met a defect in lazarus-pit"),
+                Err(_) => self.give_up(
+                    place,
+                    &format!(
+                        "reading it met a defect in lazarus-pit {}",
+                        process::defect()
+                    ),
+                ),
             }
         }
     }
@@ -190,7 +218,6 @@ impl Job {
     /// Waits for the last cell; starts more readers where they pay, and gives up on what hangs.
     fn supervise(self: &Arc<Self>, until: Instant) -> Vec<Warning> {
         let mut readers = 1;
-        let mut stuck = Vec::new();
         let mut warnings = Vec::new();
         if self.len() >= WORTH_A_SECOND_THREAD {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -203,18 +230,24 @@ impl Job {
                 self.give_up_the_rest("the run's deadline came first");
                 break;
             }
+            let (blocked, stuck) = self.give_up_what_hangs(readers);
+            let busy = readers - blocked;
             let (done, spent) = (self.done.load(Ordering::Acquire), self.began.elapsed());
-            let busy = readers - stuck.len();
+            let left = self.len().saturating_sub(self.next.load(Ordering::Relaxed));
             let slow = spent * u32::try_from(busy).unwrap_or(1)
                 > SLOW_CELL * u32::try_from(done.max(1)).unwrap_or(u32::MAX);
-            if slow && self.len() - done.min(self.len()) > 4 * busy && busy < MOST_READERS {
-                self.start(
-                    &mut readers,
-                    stuck.len() + (2 * busy).min(MOST_READERS),
-                    &mut warnings,
-                );
+            if busy == 0 && left > 0 {
+                // Whoever hangs, hangs alone: others go on with the cells that are left.
+                let more = readers.min(MOST_READERS).min(left);
+                let before = readers;
+                self.start(&mut readers, before + more, &mut warnings);
+                if readers == before && stuck == readers {
+                    self.give_up_the_rest("too many cells do not answer");
+                }
+            } else if slow && self.len() - done.min(self.len()) > 4 * busy && busy < MOST_READERS {
+                let wanted = blocked + (2 * busy).min(MOST_READERS);
+                self.start(&mut readers, wanted, &mut warnings);
             }
-            self.replace_stuck(&mut readers, &mut stuck, &mut warnings);
             if let Some(progress) = self.look.progress.filter(|_| spent >= NOTICEABLE) {
                 progress(done, self.len());
             }
@@ -237,33 +270,29 @@ impl Job {
         }
     }
 
-    /// Gives up each reader that has been at one cell for too long, and starts another for it.
-    fn replace_stuck(
-        self: &Arc<Self>,
-        readers: &mut usize,
-        stuck: &mut Vec<usize>,
-        warnings: &mut Vec<Warning>,
-    ) {
+    /// Gives up each cell that a reader has been at for too long. Returns how many readers are
+    /// held up by a cell, and by one that was given up. One that comes back is a reader again.
+    fn give_up_what_hangs(&self, readers: usize) -> (usize, usize) {
         let now = self.micros();
-        for me in 0..*readers {
-            let place = self.readers[me].place.load(Ordering::Acquire);
-            let spent = Duration::from_micros(
-                now.saturating_sub(self.readers[me].since.load(Ordering::Relaxed)),
-            );
-            if place == 0 || spent <= PATIENCE || stuck.contains(&me) {
+        let (mut blocked, mut stuck) = (0, 0);
+        for reader in &self.readers[..readers] {
+            let place = reader.place.load(Ordering::Acquire);
+            let spent = now.saturating_sub(reader.since.load(Ordering::Relaxed));
+            let spent = Duration::from_micros(spent);
+            if place == 0 || spent <= BLOCKED {
                 continue;
             }
-            self.give_up(
-                place - 1,
-                &format!("it did not answer within {}", human(PATIENCE)),
-            );
-            stuck.push(me);
-            if stuck.len() < MOST_STUCK {
-                self.start(readers, *readers + 1, warnings);
-            } else if stuck.len() == *readers {
-                self.give_up_the_rest("too many cells do not answer");
+            blocked += 1;
+            if spent <= PATIENCE {
+                continue;
+            }
+            stuck += 1;
+            if !self.cells.is_filled(place - 1) {
+                let why = format!("it did not answer within {}", human(PATIENCE));
+                self.give_up(place - 1, &why);
             }
         }
+        (blocked, stuck)
     }
 
     fn give_up_the_rest(&self, why: &str) {

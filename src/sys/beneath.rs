@@ -62,7 +62,11 @@ pub fn open_mode(
     mode: Mode,
     mounts: Mounts,
 ) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let mut flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // A mere reference to a place takes no more than that: openat2 answers EINVAL to the rest.
+    if !flags.contains(OFlags::PATH) {
+        flags |= OFlags::NOCTTY | OFlags::NONBLOCK;
+    }
     path.into_with_c_str(|path| {
         let mut tries = 0;
         loop {
@@ -302,6 +306,18 @@ mod tests {
             let hand = open_by_hand(root.as_fd(), path, flags, Mode::empty(), Mounts::Refuse).err();
             assert_eq!(kernel, want, "{path:?} by the kernel");
             assert_eq!(hand, want, "{path:?} by hand");
+        }
+    }
+
+    #[test]
+    fn a_reference_to_a_place_can_be_had() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        let root = open_root(dir.path()).unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        for mounts in [Mounts::Refuse, Mounts::Cross] {
+            assert!(open(&root, "a", flags, mounts).is_ok());
+            assert_eq!(open(&root, "b", flags, mounts).err(), Some(Errno::NOENT));
         }
     }
 

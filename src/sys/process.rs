@@ -4,6 +4,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+thread_local! {
+    static DEFECT: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+/// Remembers, for the thread that panics, where it did.
+pub fn note_defect(place: &str) {
+    let _ = DEFECT.try_with(|defect| defect.replace(format!("at {place}")));
+}
+
+/// Where this thread last panicked: `at FILE:LINE:COLUMN`, or nothing.
+#[must_use]
+pub fn defect() -> String {
+    DEFECT.with(|defect| defect.borrow().clone())
+}
+
 /// The start time of a process in clock ticks since the boot: field 22 of `/proc/PID/stat`.
 /// `None` where there is no such process (a zombie is none: it does nothing any more).
 #[must_use]

@@ -94,6 +94,43 @@ impl<'w> Cmd<'w> {
     /// Runs it to its end, or to the limit.
     #[track_caller]
     pub(crate) fn run(self) -> Run {
+        let (mut command, words) = self.command();
+        let mut child = loop {
+            match command.spawn() {
+                Ok(child) => break child,
+                // Another thread's fork still has the copy open for writing.
+                Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
+                Err(e) => panic!("{words}: {e}"),
+            }
+        };
+        drop(command);
+        let out = child.stdout.take().map(collect);
+        let err = child.stderr.take().map(collect);
+        let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let (done, waiting) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            let late = waiting.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+            }
+            late
+        });
+        let status = child.wait().unwrap();
+        drop(done);
+        let late = watch.join().unwrap();
+        let text = |from: Option<mpsc::Receiver<Vec<u8>>>| match from {
+            None => Vec::new(),
+            Some(from) => from
+                .recv_timeout(LIMIT)
+                .expect("it ended, and something still holds its output"),
+        };
+        let run = Run::new(words, status, text(out), text(err));
+        assert!(!late, "not done after {LIMIT:?}: {run}");
+        run
+    }
+
+    /// The command itself, for a test that watches the process; and its words, for messages.
+    pub(crate) fn command(mut self) -> (Command, String) {
         let program = self.program();
         let words: Vec<&OsStr> = self
             .prefix
@@ -118,7 +155,7 @@ impl<'w> Cmd<'w> {
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .current_dir(&home)
             .stdin(Stdio::null())
-            .stdout(self.stdout.unwrap_or_else(Stdio::piped))
+            .stdout(self.stdout.take().unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped())
             .process_group(0);
         // Where coverage is measured, what is run counts too.
@@ -128,38 +165,8 @@ impl<'w> Cmd<'w> {
         if let Some(uid) = self.user {
             command.uid(uid).gid(uid);
         }
-        let mut child = loop {
-            match command.spawn() {
-                Ok(child) => break child,
-                // Another thread's fork still has the copy open for writing.
-                Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
-                Err(e) => panic!("{words:?}: {e}"),
-            }
-        };
-        drop(command);
-        let out = child.stdout.take().map(collect);
-        let err = child.stderr.take().map(collect);
-        let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        let (done, waiting) = mpsc::channel::<()>();
-        let watch = thread::spawn(move || {
-            let late = waiting.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout);
-            if late {
-                let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-            }
-            late
-        });
-        let status = child.wait().unwrap();
-        drop(done);
-        let late = watch.join().unwrap();
-        let text = |from: Option<mpsc::Receiver<Vec<u8>>>| match from {
-            None => Vec::new(),
-            Some(from) => from
-                .recv_timeout(LIMIT)
-                .expect("it ended, and something still holds its output"),
-        };
-        let run = Run::new(format!("{words:?}"), status, text(out), text(err));
-        assert!(!late, "not done after {LIMIT:?}: {run}");
-        run
+        let words = format!("{words:?}");
+        (command, words)
     }
 
     /// The program, or a copy of it where an ordinary user could not reach it.
@@ -180,7 +187,7 @@ impl<'w> Cmd<'w> {
 }
 
 /// Reads a stream to its end beside the run, so that a full pipe blocks nobody.
-fn collect(mut from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+pub(crate) fn collect(mut from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     let (to, all) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();

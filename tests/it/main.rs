@@ -18,6 +18,7 @@ mod hostile_host;
 mod hostile_manifest;
 mod hostile_names;
 mod hostile_races;
+mod hung;
 mod init;
 mod lock;
 mod output;
