@@ -5,6 +5,7 @@
 mod classify;
 mod classify_agents;
 mod classify_time;
+mod clock;
 mod cmd;
 mod config_trust;
 mod crash;
@@ -22,6 +23,7 @@ mod hung;
 mod init;
 mod lock;
 mod output;
+mod ping;
 mod readers;
 mod recovery;
 mod report;
