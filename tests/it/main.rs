@@ -27,5 +27,7 @@ mod ping;
 mod readers;
 mod recovery;
 mod report;
+mod scale;
+mod soak;
 mod store;
 mod world;
