@@ -77,8 +77,14 @@ const READING: [&str; 11] = [
 ];
 
 #[test]
-fn three_thousand_cells_are_all_seen_in_order_and_at_a_bounded_cost() {
+fn three_thousand_cells() {
     let world = fleet();
+    all_are_seen_in_order_and_at_a_bounded_cost(&world);
+    globs_name_the_cells_and_the_others_are_not_even_opened(&world);
+    a_run_over_some_cells_leaves_the_incidents_of_the_others_alone(&world);
+}
+
+fn all_are_seen_in_order_and_at_a_bounded_cost(world: &World) {
     let run = world.run(&["--json"]);
     run.code(2).stderr_empty();
     let names = run.names("cells", "mission_id");
@@ -92,9 +98,9 @@ fn three_thousand_cells_are_all_seen_in_order_and_at_a_bounded_cost() {
     }
     // A fleet that is looked at by more than one reader, and a cell or two of it: the difference
     // is what the others cost.
-    let (one, least) = counted(&world, &["--json", "--cell", "cell-0000"]);
+    let (one, least) = counted(world, &["--json", "--cell", "cell-0000"]);
     assert_eq!(one.code(0).cells().len(), 1);
-    let (all, most) = counted(&world, &["--json"]);
+    let (all, most) = counted(world, &["--json"]);
     assert_eq!(all.code(2).cells().len(), CELLS);
     let each = (sum(&most, &READING) - sum(&least, &READING)) / (CELLS as u64 - 1);
     assert!(each <= CALLS_A_CELL, "{each} calls a cell: {most:?}");
@@ -108,9 +114,7 @@ fn three_thousand_cells_are_all_seen_in_order_and_at_a_bounded_cost() {
     assert!(total - reading < CELLS as u64 / 2, "{rest:?}");
 }
 
-#[test]
-fn globs_name_the_cells_and_the_others_are_not_even_opened() {
-    let world = fleet();
+fn globs_name_the_cells_and_the_others_are_not_even_opened(world: &World) {
     for (globs, expected) in [
         (&["cell-0000"][..], 1),
         (&["cell-000?"], 10),
@@ -128,7 +132,7 @@ fn globs_name_the_cells_and_the_others_are_not_even_opened() {
     if !tool("strace") {
         return;
     }
-    let (run, calls) = counted(&world, &["--json", "--dry-run", "--cell", "cell-0[0-9]00"]);
+    let (run, calls) = counted(world, &["--json", "--dry-run", "--cell", "cell-0[0-9]00"]);
     assert_eq!(run.code(0).cells().len(), 10);
     // The cell, its manifest and its heartbeat.
     let opens = calls.get("openat2").copied().unwrap_or_default();
@@ -136,25 +140,23 @@ fn globs_name_the_cells_and_the_others_are_not_even_opened() {
 }
 
 /// A scope says nothing about the cells outside of it.
-#[test]
-fn a_run_over_some_cells_leaves_the_incidents_of_the_others_alone() {
-    let world = fleet();
+fn a_run_over_some_cells_leaves_the_incidents_of_the_others_alone(world: &World) {
     let down = |world: &World| {
         let state = crate::store::state(world);
         state["subjects"].as_object().unwrap().len()
     };
     world.run(&["-q"]).code(2);
-    assert_eq!(down(&world), CELLS / 100);
+    assert_eq!(down(world), CELLS / 100);
     world.run(&["-q", "--cell", "cell-00[0-8]?"]).code(0);
-    assert_eq!(down(&world), CELLS / 100);
+    assert_eq!(down(world), CELLS / 100);
     // One of them recovers, and another is gone: only what was looked at is put right.
     fs::remove_file(world.path("cell-0099/state/heartbeat.json")).unwrap();
     world.beat("cell-0099", 0).remove("cell-0199");
     world.run(&["-q", "--cell", "cell-00*"]).code(0);
-    assert_eq!(down(&world), CELLS / 100 - 1);
+    assert_eq!(down(world), CELLS / 100 - 1);
     world.run(&["-q", "--cell", "cell-01*"]).code(0);
-    assert_eq!(down(&world), CELLS / 100 - 2);
-    crate::store::state_is_the_journal(&world);
+    assert_eq!(down(world), CELLS / 100 - 2);
+    crate::store::state_is_the_journal(world);
 }
 
 fn flood(dir: &Path, files: usize) {
