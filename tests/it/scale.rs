@@ -174,7 +174,7 @@ fn twenty_thousand_files_at_a_cell_s_top_cost_no_more_than_a_thousand() {
         .canonical("b", &["x"])
         .cell("c")
         .remove("c/logs");
-    for (files, cell) in [(20_000, "a"), (20_000, "b"), (20_000, "c")] {
+    for (files, cell) in [(20_000, "a"), (2000, "b"), (2000, "c")] {
         flood(&world.path(cell), files);
     }
     let run = world.run(&["--json"]);
@@ -186,12 +186,12 @@ fn twenty_thousand_files_at_a_cell_s_top_cost_no_more_than_a_thousand() {
         return;
     }
     let (_, calls) = counted(&world, &["--json"]);
-    // A thousand entries of each are listed, not sixty thousand.
+    // A thousand entries of each are listed, not all of them.
     assert!(calls["getdents64"] <= 40, "{calls:?}");
 }
 
 #[test]
-fn twenty_thousand_files_beside_a_heartbeat_cost_nothing() {
+fn thousands_of_files_beside_a_heartbeat_cost_nothing() {
     let world = World::new();
     world.cell("a").canonical("b", &["x"]);
     let cost = |world: &World| {
@@ -201,8 +201,8 @@ fn twenty_thousand_files_beside_a_heartbeat_cost_nothing() {
     };
     let traced = tool("strace");
     let before = if traced { cost(&world) } else { 0 };
-    flood(&world.path("a/state"), 20_000);
-    flood(&world.path("b/.lazarus/heartbeats"), 20_000);
+    flood(&world.path("a/state"), 5000);
+    flood(&world.path("b/.lazarus/heartbeats"), 5000);
     world.run(&["--json"]).code(0).expect("a", "healthy", "");
     if traced {
         world.forget();
