@@ -76,8 +76,9 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
             stale_after: config.stale_after,
             clock_skew: config.clock_skew,
             max_quiet: config.max_quiet,
-            heartbeat_file: config.heartbeat_file.clone(),
+            root: crate::report::root_text(&config.missions_root).into_owned(),
         },
+        heartbeat_file: config.heartbeat_file.as_str().into(),
         mounts: if config.allow_mounts {
             Mounts::Cross
         } else {
