@@ -99,6 +99,7 @@ fn judge(request: &Request, state: &State, now: Timestamp) -> Result<Judged, Fai
         ..look(config, scope, &request.trust, deadline)
     };
     let mut snapshot = observe::snapshot(look, now)?;
+    log::debug!("looked at {} cells by {:?}", snapshot.cells.places(), request.began.elapsed());
     let summary = Summary::of(snapshot.cells.iter());
     let decisions = decide::decide(&snapshot, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
@@ -254,6 +255,7 @@ fn locked(
         .record(&mut [last])
         .and_then(|()| store.save())
         .map_err(cannot_write)?;
+    log::debug!("recorded what was seen by {:?}", request.began.elapsed());
     let warnings = std::mem::take(&mut store.warnings);
     let about = Run {
         duration: request.began.elapsed(),
