@@ -90,16 +90,24 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
     }
 }
 
-fn judge(request: &Request, state: &State, now: Timestamp) -> Result<Judged, Failure> {
+fn judge(
+    request: &Request,
+    state: &State,
+    now: Timestamp,
+    deadline: Instant,
+) -> Result<Judged, Failure> {
     let config = &request.config;
     let scope = request.scope.as_ref().map(|(_, set)| set.clone());
-    let deadline = request.began + request.deadline;
     let look = Look {
         progress: request.progress,
         ..look(config, scope, &request.trust, deadline)
     };
     let mut snapshot = observe::snapshot(look, now)?;
-    log::debug!("looked at {} cells by {:?}", snapshot.cells.places(), request.began.elapsed());
+    log::debug!(
+        "looked at {} cells by {:?}",
+        snapshot.cells.places(),
+        request.began.elapsed()
+    );
     let summary = Summary::of(snapshot.cells.iter());
     let decisions = decide::decide(&snapshot, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
@@ -139,7 +147,8 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
     let dir = StateDir::open(&request.state_dir).map_err(unreadable)?;
     let loaded = peek(dir.as_ref()).map_err(unreadable)?;
-    let judged = judge(&request, &loaded.state, now)?;
+    let deadline = request.began + request.deadline;
+    let judged = judge(&request, &loaded.state, now, deadline)?;
     let run = describe(&request, run_id(now), now, true);
     Ok(report(judged, request.warnings, loaded.warnings, run))
 }
@@ -157,8 +166,10 @@ pub fn run(request: Request) -> Result<Report, Failure> {
             Refused::Failed(e) => cannot_write(e),
         },
     )?;
-    // Read once, and after the lock was had: waiting for it must not make anyone older.
+    // Read once, and after the lock was had: waiting for it must not make anyone older, nor leave
+    // less time for the look at the cells.
     let now = host::now();
+    let deadline = Instant::now() + request.deadline;
     let ping = request
         .config
         .heartbeat_ping_url
@@ -168,12 +179,23 @@ pub fn run(request: Request) -> Result<Report, Failure> {
 
     let done = Store::open(&dir, &lock, &about.id, now)
         .map_err(cannot_write)
-        .and_then(|store| locked(&request, store, about.clone(), lock.ended.as_ref()));
-    let (exit, summary, message) = match &done {
+        .and_then(|store| {
+            locked(
+                &request,
+                store,
+                about.clone(),
+                deadline,
+                lock.ended.as_ref(),
+            )
+        });
+    let (mut exit, summary, message) = match &done {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
     let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    if let (Ok(_), Err(failure)) = (&done, &beaten) {
+        exit = failure.exit;
+    }
     let unwritten = done
         .as_ref()
         .ok()
@@ -193,6 +215,7 @@ fn locked(
     request: &Request,
     mut store: Store<'_>,
     about: Run,
+    deadline: Instant,
     ended: Option<&Holder>,
 ) -> Result<Report, Failure> {
     let now = about.started_at;
@@ -213,7 +236,7 @@ fn locked(
     }));
     store.record(&mut first).map_err(cannot_write)?;
 
-    let judged = match judge(request, &store.state, now) {
+    let judged = match judge(request, &store.state, now, deadline) {
         Ok(judged) => judged,
         Err(failure) => {
             let failed = Event {
@@ -241,16 +264,15 @@ fn locked(
         store.record(&mut batch).map_err(cannot_write)?;
     }
 
-    let mut last = Event {
+    let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),
         duration_ms: Some(millis(request.began.elapsed())),
+        observed_at: Some(now),
+        boot_id: Some(judged.snapshot.boot_id.clone()),
+        root: Some(judged.snapshot.root.clone()),
         ..event(Kind::RunFinished)
     };
-    // A root that is not what it was is no measure for the next run.
-    last.observed_at = Some(now);
-    last.boot_id = Some(judged.snapshot.boot_id.clone());
-    last.root = Some(judged.snapshot.root.clone());
     store
         .record(&mut [last])
         .and_then(|()| store.save())
