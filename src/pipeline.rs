@@ -2,11 +2,13 @@
 //!
 //! [`run`] is a real run, [`dry_run`] is the same without anything that could write: not a flag
 //! that is looked at, but a function that is never given the lock, and without the lock there is
-//! no [`Store`] and so no means to write. Both observe and decide by [`judge`].
+//! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use globset::GlobSet;
 
 use crate::config::Config;
@@ -27,7 +29,7 @@ use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
 use crate::store::{StoreError, atomic};
-use crate::sys::beneath::Mounts;
+use crate::sys::beneath::{self, Mounts};
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -352,26 +354,25 @@ fn textfile(request: &Request, report: &Report) -> Option<Warning> {
         .prometheus_textfile
         .as_ref()
         .filter(|_| request.scope.is_none())?;
-    let write = || -> Result<(), String> {
-        let mut bytes = Vec::new();
-        prometheus::write(report, request.config.prometheus_subjects, &mut bytes)
-            .map_err(|e| e.to_string())?;
-        let name = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .ok_or("it has no file name")?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
-        let fd =
-            crate::sys::beneath::open_root(dir).map_err(|e| std::io::Error::from(e).to_string())?;
-        atomic::replace(fd, dir, name, &bytes, 0o644).map_err(|e| e.cause)
-    };
-    write().err().map(|why| {
-        Warning::new(
-            "textfile",
-            format!("writing prometheus_textfile {}: {why}", path.display()),
-        )
-    })
+    let why = write_textfile(request, report, path).err()?;
+    let path = path.display();
+    Some(Warning::new(
+        "textfile",
+        format!("writing prometheus_textfile {path}: {why:#}"),
+    ))
+}
+
+fn write_textfile(request: &Request, report: &Report, path: &Path) -> anyhow::Result<()> {
+    let mut bytes = Vec::new();
+    prometheus::write(report, request.config.prometheus_subjects, &mut bytes)?;
+    let name = path
+        .file_name()
+        .and_then(OsStr::to_str)
+        .context("it has no file name")?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
+    let fd = beneath::open_root(dir)?;
+    Ok(atomic::replace(fd, dir, name, &bytes, 0o644)?)
 }
 
 fn ping_body(exit: Exit, summary: Option<Summary>) -> String {
