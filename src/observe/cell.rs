@@ -225,7 +225,7 @@ fn fill(facts: &mut CellFacts, cell: &OwnedFd, top: Top, look: &Look, scratch: &
     facts.missing = top.missing;
     read_manifest(facts, cell, layout, look, scratch);
     let mut agent = |name: Cow<'static, str>, path: Arc<str>| {
-        let heartbeat = heartbeat::read(cell, &*path, scratch, look.mounts);
+        let heartbeat = heartbeat::read(cell, &path, scratch, look.mounts);
         AgentFacts {
             name,
             path,
