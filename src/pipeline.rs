@@ -2,11 +2,13 @@
 //!
 //! [`run`] is a real run, [`dry_run`] is the same without anything that could write: not a flag
 //! that is looked at, but a function that is never given the lock, and without the lock there is
-//! no [`Store`] and so no means to write. Both observe and decide by [`judge`].
+//! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use globset::GlobSet;
 
 use crate::config::Config;
@@ -27,7 +29,7 @@ use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
 use crate::store::{StoreError, atomic};
-use crate::sys::beneath::Mounts;
+use crate::sys::beneath::{self, Mounts};
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -76,8 +78,9 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
             stale_after: config.stale_after,
             clock_skew: config.clock_skew,
             max_quiet: config.max_quiet,
-            heartbeat_file: config.heartbeat_file.clone(),
+            root: crate::report::root_text(&config.missions_root).into_owned(),
         },
+        heartbeat_file: config.heartbeat_file.as_str().into(),
         mounts: if config.allow_mounts {
             Mounts::Cross
         } else {
@@ -89,15 +92,24 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
     }
 }
 
-fn judge(request: &Request, state: &State, now: Timestamp) -> Result<Judged, Failure> {
+fn judge(
+    request: &Request,
+    state: &State,
+    now: Timestamp,
+    deadline: Instant,
+) -> Result<Judged, Failure> {
     let config = &request.config;
     let scope = request.scope.as_ref().map(|(_, set)| set.clone());
-    let deadline = request.began + request.deadline;
     let look = Look {
         progress: request.progress,
         ..look(config, scope, &request.trust, deadline)
     };
     let mut snapshot = observe::snapshot(look, now)?;
+    log::debug!(
+        "looked at {} cells by {:?}",
+        snapshot.cells.places(),
+        request.began.elapsed()
+    );
     let summary = Summary::of(snapshot.cells.iter());
     let decisions = decide::decide(&snapshot, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
@@ -137,7 +149,8 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
     let dir = StateDir::open(&request.state_dir).map_err(unreadable)?;
     let loaded = peek(dir.as_ref()).map_err(unreadable)?;
-    let judged = judge(&request, &loaded.state, now)?;
+    let deadline = request.began + request.deadline;
+    let judged = judge(&request, &loaded.state, now, deadline)?;
     let run = describe(&request, run_id(now), now, true);
     Ok(report(judged, request.warnings, loaded.warnings, run))
 }
@@ -155,8 +168,10 @@ pub fn run(request: Request) -> Result<Report, Failure> {
             Refused::Failed(e) => cannot_write(e),
         },
     )?;
-    // Read once, and after the lock was had: waiting for it must not make anyone older.
+    // Read once, and after the lock was had: waiting for it must not make anyone older, nor leave
+    // less time for the look at the cells.
     let now = host::now();
+    let deadline = Instant::now() + request.deadline;
     let ping = request
         .config
         .heartbeat_ping_url
@@ -166,12 +181,23 @@ pub fn run(request: Request) -> Result<Report, Failure> {
 
     let done = Store::open(&dir, &lock, &about.id, now)
         .map_err(cannot_write)
-        .and_then(|store| locked(&request, store, about.clone(), lock.ended.as_ref()));
-    let (exit, summary, message) = match &done {
+        .and_then(|store| {
+            locked(
+                &request,
+                store,
+                about.clone(),
+                deadline,
+                lock.ended.as_ref(),
+            )
+        });
+    let (mut exit, summary, message) = match &done {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
     let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    if let (Ok(_), Err(failure)) = (&done, &beaten) {
+        exit = failure.exit;
+    }
     let unwritten = done
         .as_ref()
         .ok()
@@ -191,6 +217,7 @@ fn locked(
     request: &Request,
     mut store: Store<'_>,
     about: Run,
+    deadline: Instant,
     ended: Option<&Holder>,
 ) -> Result<Report, Failure> {
     let now = about.started_at;
@@ -211,7 +238,7 @@ fn locked(
     }));
     store.record(&mut first).map_err(cannot_write)?;
 
-    let judged = match judge(request, &store.state, now) {
+    let judged = match judge(request, &store.state, now, deadline) {
         Ok(judged) => judged,
         Err(failure) => {
             let failed = Event {
@@ -239,20 +266,20 @@ fn locked(
         store.record(&mut batch).map_err(cannot_write)?;
     }
 
-    let mut last = Event {
+    let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),
         duration_ms: Some(millis(request.began.elapsed())),
+        observed_at: Some(now),
+        boot_id: Some(judged.snapshot.boot_id.clone()),
+        root: Some(judged.snapshot.root.clone()),
         ..event(Kind::RunFinished)
     };
-    // A root that is not what it was is no measure for the next run.
-    last.observed_at = Some(now);
-    last.boot_id = Some(judged.snapshot.boot_id.clone());
-    last.root = Some(judged.snapshot.root.clone());
     store
         .record(&mut [last])
         .and_then(|()| store.save())
         .map_err(cannot_write)?;
+    log::debug!("recorded what was seen by {:?}", request.began.elapsed());
     let warnings = std::mem::take(&mut store.warnings);
     let about = Run {
         duration: request.began.elapsed(),
@@ -327,26 +354,25 @@ fn textfile(request: &Request, report: &Report) -> Option<Warning> {
         .prometheus_textfile
         .as_ref()
         .filter(|_| request.scope.is_none())?;
-    let write = || -> Result<(), String> {
-        let mut bytes = Vec::new();
-        prometheus::write(report, request.config.prometheus_subjects, &mut bytes)
-            .map_err(|e| e.to_string())?;
-        let name = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .ok_or("it has no file name")?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
-        let fd =
-            crate::sys::beneath::open_root(dir).map_err(|e| std::io::Error::from(e).to_string())?;
-        atomic::replace(fd, dir, name, &bytes, 0o644).map_err(|e| e.cause)
-    };
-    write().err().map(|why| {
-        Warning::new(
-            "textfile",
-            format!("writing prometheus_textfile {}: {why}", path.display()),
-        )
-    })
+    let why = write_textfile(request, report, path).err()?;
+    let path = path.display();
+    Some(Warning::new(
+        "textfile",
+        format!("writing prometheus_textfile {path}: {why:#}"),
+    ))
+}
+
+fn write_textfile(request: &Request, report: &Report, path: &Path) -> anyhow::Result<()> {
+    let mut bytes = Vec::new();
+    prometheus::write(report, request.config.prometheus_subjects, &mut bytes)?;
+    let name = path
+        .file_name()
+        .and_then(OsStr::to_str)
+        .context("it has no file name")?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
+    let fd = beneath::open_root(dir)?;
+    Ok(atomic::replace(fd, dir, name, &bytes, 0o644)?)
 }
 
 fn ping_body(exit: Exit, summary: Option<Summary>) -> String {

@@ -156,6 +156,8 @@ fn refused(e: &clap::Error, owed: Owed) -> Ending {
 
 fn start_log(common: &Common) {
     let level = match common.verbose {
+        // A warning is no reason for a mail where all is well.
+        0 if common.quiet => "error",
         0 => "warn",
         1 => "info",
         2 => "debug",

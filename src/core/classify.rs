@@ -18,8 +18,8 @@ pub struct Limits {
     pub clock_skew: Duration,
     /// How far a heartbeat's own `quiet_for` is believed.
     pub max_quiet: Duration,
-    /// Foundation layout: where `main` beats, beneath the cell; for messages.
-    pub heartbeat_file: String,
+    /// The missions root; for messages, which name the exact path that was read.
+    pub root: String,
 }
 
 /// Judges one cell. The first rule that applies gives its status: `incomplete` (it lacks
@@ -30,25 +30,28 @@ pub fn classify(facts: CellFacts, limits: &Limits, now: Timestamp) -> Cell {
     let mut reasons = Vec::new();
     let observed = facts.unreadable.is_none();
     if let Some(problem) = facts.unreadable {
-        reasons.push(Reason::new(Code::Unreadable, problem));
+        let message = format!("{}: {problem}", place(limits, &facts.id, ""));
+        reasons.push(Reason::new(Code::Unreadable, message));
     }
     if !facts.missing.is_empty() {
         let names: Vec<_> = facts.missing.iter().map(|path| visible(path)).collect();
         let message = format!(
-            "required subdirectories missing, or no directories: {}",
+            "{} lacks required subdirectories, or they are no directories: {}",
+            place(limits, &facts.id, ""),
             names.join(", ")
         );
         reasons.push(Reason::new(Code::MissingSubdir, message));
     }
     if let Some(problem) = facts.manifest_problem {
-        reasons.push(Reason::new(Code::ManifestUnreadable, problem));
+        let message = format!("{}: {problem}", place(limits, &facts.id, "cell.json"));
+        reasons.push(Reason::new(Code::ManifestUnreadable, message));
     }
     let incomplete = !reasons.is_empty();
 
     let mut agents: Vec<Agent> = facts
         .agents
         .into_iter()
-        .map(|agent| judge(agent, facts.layout, limits, now))
+        .map(|agent| judge(agent, &facts.id, limits, now))
         .collect();
     agents.sort_by(|a, b| a.name.cmp(&b.name));
     if observed && !incomplete && agents.is_empty() {
@@ -58,7 +61,7 @@ pub fn classify(facts: CellFacts, limits: &Limits, now: Timestamp) -> Cell {
         };
         reasons.push(Reason::new(
             Code::NoAgents,
-            format!("{manifest} names no agents"),
+            format!("{} names no agents", place(limits, &facts.id, manifest)),
         ));
     }
 
@@ -85,21 +88,32 @@ pub fn classify(facts: CellFacts, limits: &Limits, now: Timestamp) -> Cell {
     }
 }
 
-/// Where an agent's heartbeat lies, beneath its cell.
+/// Where a named agent beats, beneath its cell. (`main` of a foundation cell whose manifest names
+/// none beats where the configuration says.)
 #[must_use]
-pub fn heartbeat_path(layout: Option<Layout>, agent: &str, heartbeat_file: &str) -> String {
+pub fn heartbeat_path(layout: Layout, agent: &str) -> String {
     match layout {
-        Some(Layout::Canonical) => format!(".lazarus/heartbeats/{agent}.json"),
-        _ if agent == MAIN => heartbeat_file.to_owned(),
-        _ => format!("state/heartbeats/{agent}.json"),
+        Layout::Canonical => format!(".lazarus/heartbeats/{agent}.json"),
+        Layout::Foundation => format!("state/heartbeats/{agent}.json"),
     }
 }
 
 /// The one agent of a foundation cell whose manifest names none.
 pub const MAIN: &str = "main";
 
-fn judge(facts: AgentFacts, layout: Option<Layout>, limits: &Limits, now: Timestamp) -> Agent {
-    let path = |name: &str| heartbeat_path(layout, name, &limits.heartbeat_file);
+/// The path of something in a cell, for messages.
+fn place(limits: &Limits, cell: &str, beneath: &str) -> String {
+    let slash = if beneath.is_empty() { "" } else { "/" };
+    format!(
+        "{}/{}{slash}{}",
+        visible(&limits.root),
+        visible(cell),
+        visible(beneath)
+    )
+}
+
+fn judge(facts: AgentFacts, cell: &str, limits: &Limits, now: Timestamp) -> Agent {
+    let path = || place(limits, cell, &facts.path);
     let mut agent = Agent {
         name: facts.name,
         status: Status::Uninitialized,
@@ -113,15 +127,20 @@ fn judge(facts: AgentFacts, layout: Option<Layout>, limits: &Limits, now: Timest
             let message = format!(
                 "{} never beat: there is no {}",
                 visible(&agent.name),
-                visible(&path(&agent.name))
+                path()
             );
             agent.reasons.push(Reason::new(Code::NoHeartbeat, message));
         }
-        HeartbeatFact::Unusable(code, problem) => agent.reasons.push(Reason::new(code, problem)),
+        HeartbeatFact::Unusable(code, problem) => {
+            agent
+                .reasons
+                .push(Reason::new(code, format!("{}: {problem}", path())));
+        }
         HeartbeatFact::Unreadable(problem) => {
             agent.observed = false;
             agent.status = Status::Incomplete;
-            agent.reasons.push(Reason::new(Code::Unreadable, problem));
+            let message = format!("{}: it could not be read: {problem}", path());
+            agent.reasons.push(Reason::new(Code::Unreadable, message));
         }
     }
     agent
@@ -130,7 +149,7 @@ fn judge(facts: AgentFacts, layout: Option<Layout>, limits: &Limits, now: Timest
 fn judge_beat(
     agent: &mut Agent,
     heartbeat: Heartbeat,
-    path: &dyn Fn(&str) -> String,
+    path: &dyn Fn() -> String,
     limits: &Limits,
     now: Timestamp,
 ) {
@@ -140,7 +159,7 @@ fn judge_beat(
         last = heartbeat.written;
         agent.reasons.push(Reason::new(
             Code::ClockSkew,
-            skew_message(agent, &heartbeat, path, limits, now),
+            skew_message(&heartbeat, path, limits, now),
         ));
     }
     let age = now.since(last).as_secs();
@@ -157,7 +176,7 @@ fn judge_beat(
         let message = format!(
             "{} last beat {age} s ago, more than {allowed} ({}: timestamp {last}, {} ago)",
             visible(&agent.name),
-            visible(&path(&agent.name)),
+            path(),
             human(Duration::from_secs(age)),
         );
         agent.reasons.push(Reason::new(Code::Stale, message));
@@ -174,9 +193,8 @@ fn judge_beat(
 }
 
 fn skew_message(
-    agent: &Agent,
     heartbeat: &Heartbeat,
-    path: &dyn Fn(&str) -> String,
+    path: &dyn Fn() -> String,
     limits: &Limits,
     now: Timestamp,
 ) -> String {
@@ -187,7 +205,7 @@ fn skew_message(
         guess.abs_diff(now.as_micros()) < Duration::from_secs(400 * 86400).as_micros() as u64;
     format!(
         "{}: timestamp lies {} ahead of now, more than clock_skew {}{}; the file was written {}, which counts instead",
-        visible(&path(&agent.name)),
+        path(),
         human(ahead),
         human(limits.clock_skew),
         if millis {
@@ -220,7 +238,7 @@ mod tests {
             stale_after: Duration::from_secs(180),
             clock_skew: Duration::from_secs(300),
             max_quiet: Duration::from_secs(1800),
-            heartbeat_file: "state/heartbeat.json".into(),
+            root: "/missions".into(),
         }
     }
 
@@ -249,6 +267,7 @@ mod tests {
                 .enumerate()
                 .map(|(i, heartbeat)| AgentFacts {
                     name: format!("a{i}").into(),
+                    path: format!("state/heartbeats/a{i}.json").into(),
                     heartbeat,
                 })
                 .collect(),

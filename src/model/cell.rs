@@ -301,6 +301,8 @@ pub enum HeartbeatFact {
 pub struct AgentFacts {
     /// The agent's name.
     pub name: Cow<'static, str>,
+    /// Where it beats, beneath its cell.
+    pub path: Arc<str>,
     /// Its heartbeat.
     pub heartbeat: HeartbeatFact,
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, OFlags, RawDir};
 use rustix::io::Errno;
@@ -225,30 +226,27 @@ fn fill(facts: &mut CellFacts, cell: &OwnedFd, top: Top, look: &Look, scratch: &
     facts.layout = Some(layout);
     facts.missing = top.missing;
     read_manifest(facts, cell, layout, look, scratch);
-    let names = match (layout, facts.manifest.agents.take()) {
+    let mut agent = |name: Cow<'static, str>, path: Arc<str>| {
+        let heartbeat = heartbeat::read(cell, &path, scratch, look.mounts);
+        AgentFacts {
+            name,
+            path,
+            heartbeat,
+        }
+    };
+    facts.agents = match (layout, facts.manifest.agents.take()) {
         (_, Some(named)) => named
             .into_iter()
-            .map(|name| Cow::Owned(String::from(name)))
+            .map(|name| {
+                let path = heartbeat_path(layout, &name).into();
+                agent(Cow::Owned(name.into()), path)
+            })
             .collect(),
-        (Layout::Foundation, None) => vec![Cow::Borrowed(MAIN)],
+        (Layout::Foundation, None) => {
+            vec![agent(Cow::Borrowed(MAIN), Arc::clone(&look.heartbeat_file))]
+        }
         (Layout::Canonical, None) => Vec::new(),
     };
-    facts.agents = names
-        .into_iter()
-        .map(|name| {
-            let main = layout == Layout::Foundation && matches!(name, Cow::Borrowed(_));
-            let path = match main {
-                true => Cow::Borrowed(look.limits.heartbeat_file.as_str()),
-                false => Cow::Owned(heartbeat_path(
-                    Some(layout),
-                    &name,
-                    &look.limits.heartbeat_file,
-                )),
-            };
-            let heartbeat = heartbeat::read(cell, &path, scratch, look.mounts);
-            AgentFacts { name, heartbeat }
-        })
-        .collect();
 }
 
 fn read_manifest(
@@ -280,14 +278,14 @@ fn read_manifest(
     let (parsed, stat) = match parsed {
         Ok(parsed) => parsed,
         Err(why) => {
-            let problem = format!("{path} cannot be used: {why}");
             match layout {
-                Layout::Canonical => facts.manifest_problem = Some(problem),
+                Layout::Canonical => facts.manifest_problem = Some(why),
                 // Optional: the cell is classified without it.
                 Layout::Foundation => {
+                    let message = format!("{path} cannot be used: {why}");
                     facts
                         .warnings
-                        .push(Warning::about("manifest_unreadable", &*facts.id, problem));
+                        .push(Warning::about("manifest_unreadable", &*facts.id, message));
                 }
             }
             return;

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use super::cell::Scratch;
 use super::json::{self, Words};
 use crate::model::cell::{Code, Heartbeat, HeartbeatFact};
-use crate::model::text::visible;
 use crate::model::time::Timestamp;
 use crate::sys::beneath::{self, Mounts, Small};
 
@@ -28,7 +27,6 @@ pub(super) fn read(
     scratch: &mut Scratch,
     mounts: Mounts,
 ) -> HeartbeatFact {
-    let shown = visible(path);
     match beneath::read_small(cell, path, &mut scratch.file, mounts) {
         Ok(Small::Read(stat, length)) => {
             let time = |secs: i64, nanos: u64| {
@@ -38,26 +36,24 @@ pub(super) fn read(
                 .min(time(stat.st_ctime, stat.st_ctime_nsec));
             match parse(&scratch.file[..length], written, &mut scratch.words) {
                 Ok(heartbeat) => HeartbeatFact::Seen(heartbeat),
-                Err((code, why)) => HeartbeatFact::Unusable(code, format!("{shown}: {why}")),
+                Err((code, why)) => HeartbeatFact::Unusable(code, why),
             }
         }
         Ok(Small::NotRegular(kind)) => HeartbeatFact::Unusable(
             Code::HeartbeatNotRegular,
-            format!("{shown} is {}, not a regular file", beneath::describe(kind)),
+            format!("it is {}, not a regular file", beneath::describe(kind)),
         ),
         Ok(Small::TooLarge(size)) => HeartbeatFact::Unusable(
             Code::HeartbeatTooLarge,
-            format!("{shown} has {size} bytes, more than {LARGEST}"),
+            format!("it has {size} bytes, more than {LARGEST}"),
         ),
         // A missing file, and a directory on its path that is missing or none.
         Err(Errno::NOENT | Errno::NOTDIR) => HeartbeatFact::Absent,
         Err(e @ (Errno::LOOP | Errno::NXIO | Errno::NODEV)) => HeartbeatFact::Unusable(
             Code::HeartbeatNotRegular,
-            format!("{shown} is not a regular file: {}", beneath::reason(e)),
+            format!("it is not a regular file: {}", beneath::reason(e)),
         ),
-        Err(e) => {
-            HeartbeatFact::Unreadable(format!("{shown} could not be read: {}", beneath::reason(e)))
-        }
+        Err(e) => HeartbeatFact::Unreadable(beneath::reason(e)),
     }
 }
 

@@ -12,6 +12,7 @@ mod pool;
 pub mod root;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use globset::GlobSet;
@@ -32,6 +33,8 @@ pub struct Look {
     pub scope: Option<GlobSet>,
     /// Foundation layout: the subdirectories that must be there.
     pub required_subdirs: Vec<String>,
+    /// Foundation layout: where `main` beats, beneath the cell.
+    pub heartbeat_file: Arc<str>,
     /// What heartbeats are held against.
     pub limits: Limits,
     /// Whether mounts below a cell are walked into.

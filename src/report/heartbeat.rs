@@ -1,6 +1,6 @@
 //! The meta-heartbeat: the file by which others see that this checker itself is alive.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -73,11 +73,7 @@ impl<'a> Beat<'a> {
     /// # Errors
     /// The directory cannot be made, or the file not written.
     pub fn write(&self, dir: &Path) -> Result<(), StoreError> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(dir)
-            .map_err(|e| StoreError::new("making the heartbeat directory", dir, e))?;
+        make_dir(dir).map_err(|e| StoreError::new("making the heartbeat directory", dir, e))?;
         let fd = crate::sys::beneath::open_root(dir).map_err(|e| {
             StoreError::new(
                 "opening the heartbeat directory",
@@ -89,4 +85,13 @@ impl<'a> Beat<'a> {
         bytes.push(b'\n');
         atomic::replace(fd, dir, &format!("{}.last", self.job), &bytes, 0o644)
     }
+}
+
+/// Others are to see it, whatever the umask; one that is there is left as the operator made it.
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).create(dir)?;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))
 }

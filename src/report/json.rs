@@ -342,10 +342,17 @@ pub fn schema() -> schemars::Schema {
 /// # Errors
 /// Those of the writer.
 pub fn to_writer(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut *out, Careful,
-    ))?;
-    out.write_all(b"\n")
+    // Written in small pieces: a buffer of our own, since `out` may be anything.
+    let mut out = io::BufWriter::with_capacity(64 << 10, out);
+    let mut json = serde_json::Serializer::with_formatter(&mut out, Careful);
+    let done = value
+        .serialize(&mut json)
+        .map_err(io::Error::from)
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    // What could not be written is not tried again when the buffer is dropped.
+    let _ = out.into_parts();
+    done
 }
 
 struct Careful;

@@ -143,7 +143,13 @@ pub fn acquire(dir: &StateDir, me: &Holder, wait: Duration) -> Result<StateLock,
         }
         std::thread::sleep(POLL);
     }
-    let mut line = serde_json::to_vec(me).map_err(|e| failed("writing", e.into()))?;
+    // Held from now on, however long it was waited for.
+    let me = Holder {
+        since: host::now(),
+        monotonic_ms: millis(host::monotonic()),
+        ..me.clone()
+    };
+    let mut line = serde_json::to_vec(&me).map_err(|e| failed("writing", e.into()))?;
     line.push(b'\n');
     file.set_len(0)
         .and_then(|()| file.write_all_at(&line, 0))

@@ -26,6 +26,13 @@ pub fn start_time(pid: i32) -> Option<u64> {
     parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// What a process is at, by the letter of `/proc/PID/stat`: `R`, `S`, `D`, `T`, …
+fn state(pid: i32) -> Option<char> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = stat.iter().rposition(|b| *b == b')')? + 2;
+    stat.get(after).map(|b| char::from(*b))
+}
+
 /// The name of a command may hold spaces and parentheses, so the fields count from the last `)`.
 fn parse_stat(stat: &[u8]) -> Option<u64> {
     let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
@@ -56,7 +63,10 @@ pub fn runs_our_program(pid: i32) -> bool {
 
 /// A process that is provably the one meant, held by a descriptor so that it stays that one.
 #[derive(Debug)]
-pub struct Handle(std::os::fd::OwnedFd);
+pub struct Handle {
+    pid: i32,
+    fd: std::os::fd::OwnedFd,
+}
 
 impl Handle {
     /// Takes hold of a process, if it is still the one that started at `start_time`.
@@ -64,18 +74,22 @@ impl Handle {
     pub fn of(pid: i32, started: u64) -> Option<Self> {
         let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
         // Asked after the descriptor is held: from here on the pid cannot become another's.
-        (start_time(pid) == Some(started)).then_some(Self(fd))
+        (start_time(pid) == Some(started)).then_some(Self { pid, fd })
     }
 
     /// Sends TERM, and KILL to what is still there after `grace`. True once it is gone.
     #[must_use]
     pub fn end(&self, grace: Duration) -> bool {
-        let send = |signal| rustix::process::pidfd_send_signal(&self.0, signal);
-        // A stopped process takes no TERM until it goes on.
-        if send(Signal::TERM).is_err() {
+        let send = |signal| rustix::process::pidfd_send_signal(&self.fd, signal);
+        // A stopped process takes no TERM until it goes on: no use waiting for that.
+        let stopped = matches!(state(self.pid), Some('T' | 't'));
+        if !stopped && send(Signal::TERM).is_err() {
             return self.is_gone(Duration::ZERO);
         }
-        self.is_gone(grace) || (send(Signal::KILL).is_ok() && self.is_gone(grace))
+        if !stopped && self.is_gone(grace) {
+            return true;
+        }
+        send(Signal::KILL).is_ok() && self.is_gone(grace)
     }
 
     /// Waits for the end of the process, at most this long.
@@ -88,7 +102,7 @@ impl Handle {
                 tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: i64::from(left.subsec_nanos()),
             };
-            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&timeout)) {
+            match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&timeout)) {
                 Ok(n) => return n > 0,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return false,

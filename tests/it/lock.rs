@@ -207,3 +207,21 @@ fn a_stranger_that_holds_the_lock_is_never_ended() {
     fs::write(world.state().join("state.lock"), claim.to_string()).unwrap();
     world.run(&["--wait-lock", "50ms"]).code(75);
 }
+
+#[test]
+fn waiting_for_the_lock_takes_nothing_off_the_deadline() {
+    let world = World::new();
+    world.cell("a");
+    let held = hold(&world);
+    std::thread::scope(|s| {
+        let run = s.spawn(|| {
+            world
+                .run(&["--wait-lock", "20s", "--deadline", "300ms"])
+                .exit()
+        });
+        // Longer than the deadline, which is not to have begun.
+        std::thread::sleep(Duration::from_millis(400));
+        drop(held);
+        assert_eq!(run.join().unwrap(), 0);
+    });
+}
