@@ -23,10 +23,11 @@ use crate::observe::{self, Look};
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
 use crate::report::{Report, Run, bounded, prometheus};
+use crate::store::StoreError;
+use crate::store::atomic::{self, Writers};
 use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
-use crate::store::{StoreError, atomic};
 use crate::sys::beneath::Mounts;
 use crate::sys::host;
 use crate::sys::trust::Trust;
@@ -171,7 +172,7 @@ pub fn run(request: Request) -> Result<Report, Failure> {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
-    let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    let beaten = beat(&request, exit, summary, message, Writers::One).map_err(cannot_write);
     let unwritten = done
         .as_ref()
         .ok()
@@ -245,7 +246,6 @@ fn locked(
         duration_ms: Some(millis(request.began.elapsed())),
         ..event(Kind::RunFinished)
     };
-    // A root that is not what it was is no measure for the next run.
     last.observed_at = Some(now);
     last.boot_id = Some(judged.snapshot.boot_id.clone());
     last.root = Some(judged.snapshot.root.clone());
@@ -288,15 +288,28 @@ fn describe(request: &Request, id: String, now: Timestamp, dry_run: bool) -> Run
     }
 }
 
+/// Writes the meta-heartbeat of a run that could not begin because its configuration was refused,
+/// as far as it can be written. It is made without the lock: a run that goes on is no reason for
+/// this one not to be seen.
+pub fn beat_refused(request: &Request, why: &str) {
+    let within = |dir: &PathBuf| dir.starts_with(&request.state_dir);
+    if request.heartbeat_dir.as_ref().is_some_and(within)
+        // As a run makes it: not open to everyone as the heartbeats are, and not where others
+        // decide what becomes of it.
+        && StateDir::create(&request.state_dir, &request.trust).is_err()
+    {
+        return;
+    }
+    let _ = beat(request, Exit::Config, None, Some(why), Writers::Many);
+}
+
 /// Writes the meta-heartbeat of a run that ends like this.
-///
-/// # Errors
-/// It cannot be written.
-pub fn beat(
+fn beat(
     request: &Request,
     exit: Exit,
     summary: Option<Summary>,
     message: Option<&str>,
+    writers: Writers,
 ) -> Result<(), StoreError> {
     let Some(dir) = &request.heartbeat_dir else {
         return Ok(());
@@ -315,7 +328,7 @@ pub fn beat(
         message,
         ..beat
     }
-    .write(dir)
+    .write(dir, writers)
 }
 
 /// Writes the report for node_exporter's textfile collector, if that was asked for. A failure is a
@@ -339,7 +352,8 @@ fn textfile(request: &Request, report: &Report) -> Option<Warning> {
         let dir = dir.unwrap_or_else(|| std::path::Path::new("."));
         let fd =
             crate::sys::beneath::open_root(dir).map_err(|e| std::io::Error::from(e).to_string())?;
-        atomic::replace(fd, dir, name, &bytes, 0o644).map_err(|e| e.cause)
+        // A file for all of the host: runs with another state directory may write it too.
+        atomic::replace(fd, dir, name, &bytes, 0o644, Writers::Many).map_err(|e| e.cause)
     };
     write().err().map(|why| {
         Warning::new(

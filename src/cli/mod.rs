@@ -22,6 +22,7 @@ use setup::Setup;
 /// Runs the program with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::sys::process::block_file_size_signal();
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     guarded(|| run(&args), Owed::by(&args)).into()
 }
@@ -159,9 +160,42 @@ fn start_log(common: &Common) {
         args::Color::Always => env_logger::WriteStyle::Always,
         args::Color::Never => env_logger::WriteStyle::Never,
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+    let env = env_logger::Env::default().default_filter_or(level);
+    let logger = env_logger::Builder::from_env(env)
         .write_style(style)
-        .init();
+        .build();
+    let most = logger.filter();
+    if log::set_boxed_logger(Box::new(OwnLines(logger))).is_ok() {
+        log::set_max_level(most);
+    }
+}
+
+/// The log lines of this program and of nothing that it is built from: the HTTP client logs each
+/// URL that it asks for, and who knows the ping's can feign that all is well.
+struct OwnLines(env_logger::Logger);
+
+impl OwnLines {
+    fn are(metadata: &log::Metadata<'_>) -> bool {
+        let ours = env!("CARGO_CRATE_NAME");
+        let rest = metadata.target().strip_prefix(ours);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    }
+}
+
+impl log::Log for OwnLines {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        Self::are(metadata) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if Self::are(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,18 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+/// Lets a write beyond the limit on file sizes (`ulimit -f`) fail with `EFBIG`, which is told and
+/// ends in a status that is documented, where the signal for it would kill the run.
+///
+/// It is to be called before there is a second thread, and whatever is started has the signal
+/// blocked too unless it is unblocked there.
+pub fn block_file_size_signal() {
+    let mut signals = nix::sys::signal::SigSet::empty();
+    signals.add(nix::sys::signal::Signal::SIGXFSZ);
+    // Where it cannot be blocked, it kills as it would have.
+    let _ = signals.thread_block();
+}
+
 /// The start time of a process in clock ticks since the boot: field 22 of `/proc/PID/stat`.
 /// `None` where there is no such process (a zombie is none: it does nothing any more).
 #[must_use]
