@@ -59,7 +59,9 @@ impl Handle {
     /// Takes hold of a process, if it is still the one that started at `start_time`.
     #[must_use]
     pub fn of(pid: i32, started: u64) -> Option<Self> {
-        let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        // A number from a file may be any: rustix has it that a negative one cannot be.
+        let pid_t = Pid::from_raw(pid.max(0))?;
+        let fd = rustix::process::pidfd_open(pid_t, PidfdFlags::empty()).ok()?;
         // Asked after the descriptor is held: from here on the pid cannot become another's.
         (start_time(pid) == Some(started)).then_some(Self(fd))
     }
@@ -116,6 +118,7 @@ mod tests {
         let pid = child.id() as i32;
         let started = start_time(pid).unwrap();
         assert!(Handle::of(pid, started + 1).is_none());
+        assert!(Handle::of(-1, started).is_none() && Handle::of(0, 0).is_none());
         let handle = Handle::of(pid, started).unwrap();
         assert!(handle.end(Duration::from_secs(10)));
         child.wait().unwrap();
