@@ -25,10 +25,11 @@ use crate::observe::{self, Look};
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
 use crate::report::{Report, Run, bounded, prometheus};
+use crate::store::StoreError;
+use crate::store::atomic::{self, Writers};
 use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
-use crate::store::{StoreError, atomic};
 use crate::sys::beneath::{self, Mounts};
 use crate::sys::host;
 use crate::sys::trust::Trust;
@@ -194,7 +195,7 @@ pub fn run(request: Request) -> Result<Report, Failure> {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
-    let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    let beaten = beat(&request, exit, summary, message, Writers::One).map_err(cannot_write);
     if let (Ok(_), Err(failure)) = (&done, &beaten) {
         exit = failure.exit;
     }
@@ -315,15 +316,28 @@ fn describe(request: &Request, id: String, now: Timestamp, dry_run: bool) -> Run
     }
 }
 
+/// Writes the meta-heartbeat of a run that could not begin because its configuration was refused,
+/// as far as it can be written. It is made without the lock: a run that goes on is no reason for
+/// this one not to be seen.
+pub fn beat_refused(request: &Request, why: &str) {
+    let within = |dir: &PathBuf| dir.starts_with(&request.state_dir);
+    if request.heartbeat_dir.as_ref().is_some_and(within)
+        // As a run makes it: not open to everyone as the heartbeats are, and not where others
+        // decide what becomes of it.
+        && StateDir::create(&request.state_dir, &request.trust).is_err()
+    {
+        return;
+    }
+    let _ = beat(request, Exit::Config, None, Some(why), Writers::Many);
+}
+
 /// Writes the meta-heartbeat of a run that ends like this.
-///
-/// # Errors
-/// It cannot be written.
-pub fn beat(
+fn beat(
     request: &Request,
     exit: Exit,
     summary: Option<Summary>,
     message: Option<&str>,
+    writers: Writers,
 ) -> Result<(), StoreError> {
     let Some(dir) = &request.heartbeat_dir else {
         return Ok(());
@@ -342,7 +356,7 @@ pub fn beat(
         message,
         ..beat
     }
-    .write(dir)
+    .write(dir, writers)
 }
 
 /// Writes the report for node_exporter's textfile collector, if that was asked for. A failure is a
@@ -372,7 +386,15 @@ fn write_textfile(request: &Request, report: &Report, path: &Path) -> anyhow::Re
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let dir = dir.unwrap_or(Path::new("."));
     let fd = beneath::open_root(dir)?;
-    Ok(atomic::replace(fd, dir, name, &bytes, 0o644)?)
+    // A file for all of the host: runs with another state directory may write it too.
+    Ok(atomic::replace(
+        fd,
+        dir,
+        name,
+        &bytes,
+        0o644,
+        Writers::Many,
+    )?)
 }
 
 fn ping_body(exit: Exit, summary: Option<Summary>) -> String {

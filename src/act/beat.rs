@@ -15,6 +15,7 @@ use crate::model::cell::Layout;
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::{self, visible};
 use crate::model::time::Timestamp;
+use crate::observe::heartbeat::LARGEST;
 use crate::sys::beneath::{self, Mounts};
 use crate::sys::create::{self, Access, Durable};
 use crate::sys::host;
@@ -50,6 +51,7 @@ pub struct Beaten {
     /// The cell's layout.
     pub layout: Layout,
     /// The file that was written.
+    #[serde(serialize_with = "text::serialize_path")]
     pub path: PathBuf,
     /// What it says when it was: Unix seconds.
     pub timestamp: f64,
@@ -131,6 +133,14 @@ pub fn beat(
         model: beat.model.as_deref(),
         quiet_for: beat.quiet_for.map(whole_seconds),
     });
+    if contents.len() > LARGEST {
+        let message = format!(
+            "the heartbeat would have {} bytes, and a check reads none above {LARGEST}: shorten \
+             --status or --model",
+            contents.len()
+        );
+        return Err(usage(message));
+    }
     write(&fd, &path, &components, &contents, beat.mounts)?;
     Ok(Beaten {
         schema: "lazarus-pit/beat/1",

@@ -50,6 +50,7 @@ pub struct Document<'a> {
     /// Always `lazarus-pit/heartbeats/1`.
     pub schema: &'static str,
     /// The directory that was read.
+    #[serde(serialize_with = "crate::model::text::serialize_path")]
     pub heartbeat_dir: PathBuf,
     /// How many are late.
     pub late: usize,

@@ -60,6 +60,7 @@ pub struct Made {
     /// Its layout.
     pub layout: Layout,
     /// Its directory.
+    #[serde(serialize_with = "crate::model::text::serialize_path")]
     pub root: PathBuf,
     /// What was added, as paths beneath the cell, in order.
     pub created: Vec<String>,

@@ -28,7 +28,7 @@ pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure
         if !args.dry_run
             && let Ok(request) = bare.request(args, began)
         {
-            let _ = pipeline::beat(&request, Exit::Config, None, Some(why));
+            pipeline::beat_refused(&request, why);
         }
     };
     let setup = Setup::load_or(common, args.stale_after, seen_to_fail)?;

@@ -22,6 +22,7 @@ use setup::Setup;
 /// Runs the program with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::sys::process::block_file_size_signal();
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let ending = guarded(|| run(&args), Owed::by(&args));
     // A thread that hangs where the missions root is opened outlives us, and whoever reads our

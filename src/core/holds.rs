@@ -32,24 +32,23 @@ pub fn holds(snapshot: &Snapshot, state: &State, min_subjects: u32) -> Vec<Warni
     };
     let root = snapshot.missions_root.to_string_lossy();
     let root = crate::model::text::visible(&root);
-    if snapshot.full {
-        // Device numbers may change with a boot; then the file system's own id decides.
-        let same_boot = last.boot_id == snapshot.boot_id;
-        let other = last.root.dev != snapshot.root.dev
-            && (same_boot || last.root.fsid != snapshot.root.fsid);
-        if other {
-            let message = format!(
-                "{root} is another file system than in the last run (device {} now, {} then): is a disk missing that was mounted there?",
-                snapshot.root.dev, last.root.dev
-            );
-            warnings.push(Warning::new(ROOT_CHANGED, message));
-        } else if snapshot.cells.places() == 0 && last.cells >= u64::from(min_subjects) {
-            let message = format!(
-                "{root} is empty and held {} cells before: nothing is concluded from their absence",
-                last.cells
-            );
-            warnings.push(Warning::new(ROOT_CHANGED, message));
-        }
+    // Device numbers may change with a boot; then the file system's own id decides.
+    let same_boot = last.boot_id == snapshot.boot_id;
+    let other =
+        last.root.dev != snapshot.root.dev && (same_boot || last.root.fsid != snapshot.root.fsid);
+    if other {
+        let message = format!(
+            "{root} is another file system than in the last run (device {} now, {} then): is a disk missing that was mounted there?",
+            snapshot.root.dev, last.root.dev
+        );
+        warnings.push(Warning::new(ROOT_CHANGED, message));
+    } else if snapshot.full && snapshot.cells.places() == 0 && last.cells >= u64::from(min_subjects)
+    {
+        let message = format!(
+            "{root} is empty and held {} cells before: nothing is concluded from their absence",
+            last.cells
+        );
+        warnings.push(Warning::new(ROOT_CHANGED, message));
     }
     if snapshot.taken_at < last.at {
         let message = format!(

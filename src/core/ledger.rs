@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use super::decide::{self, Subject, subjects};
-use crate::model::cell::{Cell, Code, Status};
+use crate::model::cell::{Cell, Code, MANIFEST_UNREADABLE, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
 use crate::model::snapshot::Snapshot;
@@ -88,16 +88,23 @@ fn run_finished(state: &mut State, event: &Event) {
     let (Some(at), Some(root), Some(sum)) = (event.observed_at, &event.root, event.summary) else {
         return;
     };
-    let seen = sum.total_cells + sum.ignored;
-    let before = state.last_run.as_ref().map_or(0, |run| run.cells);
+    let seen = sum.total_cells.saturating_add(sum.ignored);
+    let before = state.last_run.as_ref();
+    let cells = before.map_or(0, |run| run.cells);
+    // An empty directory on another file system is what an unmounted disk leaves: it is no measure
+    // for the next run, or the second look at it would find all well.
+    let root = before
+        .filter(|run| seen == 0 && run.root.fsid != root.fsid)
+        .map_or(root, |run| &run.root)
+        .clone();
     state.last_run = Some(LastRun {
         id: event.run.clone(),
         at,
         exit: event.exit.unwrap_or(0),
         duration_ms: event.duration_ms.unwrap_or(0),
         boot_id: event.boot_id.clone().unwrap_or_default(),
-        root: root.clone(),
-        cells: if seen == 0 { before } else { seen },
+        root,
+        cells: if seen == 0 { cells } else { seen },
     });
 }
 
@@ -265,9 +272,16 @@ impl<'a> Sweep<'a> {
 
 /// False where it could not be told which agents a cell has: then what is remembered of them stays.
 fn agents_known(cell: &Cell) -> bool {
-    !cell.agents.is_empty()
-        || cell.is_ignored()
-        || cell.reasons.iter().all(|r| r.code == Code::NoAgents)
+    // A foundation cell with a broken manifest is classified by `main` alone, which does not mean
+    // that the agents that it named are gone.
+    let unread = || cell.warnings.iter().any(|w| w.code == MANIFEST_UNREADABLE);
+    if !cell.observed {
+        false
+    } else if cell.agents.is_empty() {
+        cell.is_ignored() || cell.reasons.iter().all(|r| r.code == Code::NoAgents)
+    } else {
+        !unread()
+    }
 }
 
 #[cfg(test)]

@@ -143,6 +143,9 @@ impl Reason {
     }
 }
 
+/// The code of the warning that a foundation cell's manifest could not be read.
+pub const MANIFEST_UNREADABLE: &str = "manifest_unreadable";
+
 /// Something worth an operator's eye that changes no status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Warning {

@@ -24,6 +24,18 @@ pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Serializes a path as text, with [`from_bytes`]: serde's own way has none for a path that is not
+/// UTF-8, and a document must not fail over the name of a directory.
+///
+/// # Errors
+/// The serializer's.
+pub fn serialize_path<S: serde::Serializer>(
+    path: &std::path::Path,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&from_bytes(path.as_os_str().as_encoded_bytes()))
+}
+
 /// True for characters that change how a terminal, a log viewer or a reader's eye treats the text
 /// around them: C0, DEL, C1, line and paragraph separators, bidirectional controls, zero-width
 /// characters and the byte order mark.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::json::Words;
 use super::{Look, heartbeat, manifest, mounts};
 use crate::core::classify::{MAIN, heartbeat_path};
-use crate::model::cell::{AgentFacts, CellFacts, Layout, Manifest, Warning};
+use crate::model::cell::{AgentFacts, CellFacts, Layout, MANIFEST_UNREADABLE, Manifest, Warning};
 use crate::model::text::from_bytes;
 use crate::sys::beneath::{self, Mounts, Small};
 
@@ -273,6 +273,12 @@ fn read_manifest(
             heartbeat::LARGEST
         )),
         Err(Errno::NOENT | Errno::NOTDIR) if layout == Layout::Foundation => return,
+        // Ours to answer for and not the cell's: nothing is concluded from it.
+        Err(e @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::IO)) => {
+            let why = format!("{path} could not be read: {}", beneath::reason(e));
+            facts.unreadable = Some(why);
+            return;
+        }
         Err(e) => Err(beneath::reason(e)),
     };
     let (parsed, stat) = match parsed {
@@ -285,7 +291,7 @@ fn read_manifest(
                     let message = format!("{path} cannot be used: {why}");
                     facts
                         .warnings
-                        .push(Warning::about("manifest_unreadable", &*facts.id, message));
+                        .push(Warning::about(MANIFEST_UNREADABLE, &*facts.id, message));
                 }
             }
             return;

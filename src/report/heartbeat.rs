@@ -11,7 +11,8 @@ use super::json::Number;
 use crate::model::exit::Exit;
 use crate::model::snapshot::Summary;
 use crate::model::time::Timestamp;
-use crate::store::{StoreError, atomic};
+use crate::store::StoreError;
+use crate::store::atomic::{self, Writers};
 
 /// What a run writes about itself when it ends.
 #[derive(Serialize)]
@@ -72,7 +73,7 @@ impl<'a> Beat<'a> {
     ///
     /// # Errors
     /// The directory cannot be made, or the file not written.
-    pub fn write(&self, dir: &Path) -> Result<(), StoreError> {
+    pub fn write(&self, dir: &Path, writers: Writers) -> Result<(), StoreError> {
         make_dir(dir).map_err(|e| StoreError::new("making the heartbeat directory", dir, e))?;
         let fd = crate::sys::beneath::open_root(dir).map_err(|e| {
             StoreError::new(
@@ -83,7 +84,8 @@ impl<'a> Beat<'a> {
         })?;
         let mut bytes = serde_json::to_vec(self).map_err(|e| StoreError::new("writing", dir, e))?;
         bytes.push(b'\n');
-        atomic::replace(fd, dir, &format!("{}.last", self.job), &bytes, 0o644)
+        let name = format!("{}.last", self.job);
+        atomic::replace(fd, dir, &name, &bytes, 0o644, writers)
     }
 }
 

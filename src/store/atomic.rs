@@ -9,11 +9,34 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::StoreError;
 
+/// Who may be writing the same file at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writers {
+    /// Only who holds the state lock.
+    One,
+    /// Others too: each has a temporary name of its own, or one would move the half of another's
+    /// file into place.
+    Many,
+}
+
+impl Writers {
+    fn temporary(self, name: &str) -> String {
+        // A name may be as long as names can be, and what goes around it must have room too.
+        let whole = name.floor_char_boundary(name.len().min(230));
+        let name = &name[..whole];
+        match self {
+            Self::One => format!(".{name}.tmp"),
+            Self::Many => format!(".{name}.{}.tmp", std::process::id()),
+        }
+    }
+}
+
 /// Writes `contents` to `name` in the directory `dir` (whose path is for messages): a temporary
 /// file of its own, fsync, rename, fsync of the directory.
 ///
 /// The temporary name begins with a dot and ends in `.tmp`; one that a killed run left behind is
-/// in nobody's way and is replaced, because the state lock admits one writer at a time.
+/// in nobody's way and is replaced, because the state lock admits one writer at a time. Who writes
+/// without that lock says so with [`Writers::Many`].
 ///
 /// # Errors
 /// Whatever failed; then the file is as it was and the temporary one is gone. An fsync that failed
@@ -24,8 +47,9 @@ pub fn replace(
     name: &str,
     contents: &[u8],
     mode: u32,
+    writers: Writers,
 ) -> Result<(), StoreError> {
-    let temporary = format!(".{name}.tmp");
+    let temporary = writers.temporary(name);
     let done = write_new(dir.as_fd(), &temporary, contents, mode).and_then(|()| {
         Ok(rustix::fs::renameat(
             dir.as_fd(),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::StoreError;
 use crate::sys::host;
@@ -57,19 +58,22 @@ impl StateDir {
     /// # Errors
     /// It is there and cannot be opened.
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        if !path.exists() {
-            return Ok(None);
+        match Self::try_open(path) {
+            Ok(dir) => Ok(Some(dir)),
+            // Only that: one that we may not see is not one that is not there.
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(cannot_open(path, e)),
         }
-        Self::open_existing(path).map(Some)
     }
 
     fn open_existing(path: &Path) -> Result<Self, StoreError> {
-        let fd = crate::sys::beneath::open_root(path).map_err(|e| {
-            StoreError::new("opening the state directory", path, std::io::Error::from(e))
-        })?;
+        Self::try_open(path).map_err(|e| cannot_open(path, e))
+    }
+
+    fn try_open(path: &Path) -> Result<Self, Errno> {
         Ok(Self {
             path: path.to_owned(),
-            fd,
+            fd: crate::sys::beneath::open_root(path)?,
         })
     }
 
@@ -100,6 +104,11 @@ impl AsFd for StateDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+fn cannot_open(path: &Path, errno: Errno) -> StoreError {
+    let cause = std::io::Error::from(errno);
+    StoreError::new("opening the state directory", path, cause)
 }
 
 /// The cause, and what an ordinary user is likely to want.

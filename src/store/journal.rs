@@ -4,7 +4,7 @@
 //! middle is skipped and reported.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -24,6 +24,10 @@ pub const ROTATE_AT: u64 = 64 << 20;
 
 /// How long parts that were set aside are kept.
 pub const KEEP: Duration = Duration::from_secs(90 * 86400);
+
+/// No journal gets so far: a higher number is a damaged one, and counting on from it would end in
+/// an overflow.
+pub const HIGHEST: u64 = 1 << 53;
 
 /// What reading the journal brought to light.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -111,7 +115,7 @@ fn follows(file: &File, hint: u64, after: u64) -> bool {
         return false;
     }
     match serde_json::from_slice::<Event>(&line) {
-        Ok(event) => event.seq == after + 1,
+        Ok(event) => event.seq == after.saturating_add(1),
         Err(_) => !line.ends_with(b"\n"),
     }
 }
@@ -127,6 +131,9 @@ fn read_part(
     each: &mut impl FnMut(Event),
 ) -> Result<u64, StoreError> {
     let failed = |e| StoreError::new("reading", &dir.file(name), e);
+    // One event is held back: a number above those of the lines behind it is a damaged one, and
+    // would hide them all.
+    let mut held: Option<(u64, Event)> = None;
     let mut reader = BufReader::with_capacity(256 << 10, file);
     reader.seek(SeekFrom::Start(from)).map_err(failed)?;
     let (mut whole, mut number, mut line) = (from, 0, Vec::new());
@@ -134,24 +141,41 @@ fn read_part(
         line.clear();
         let n = reader.read_until(b'\n', &mut line).map_err(failed)?;
         if n == 0 || line.last() != Some(&b'\n') {
+            if let Some((_, event)) = held {
+                findings.take(event, after, each);
+            }
             return Ok(whole);
         }
         whole += n as u64;
         number += 1;
         match serde_json::from_slice::<Event>(&line) {
-            Ok(event) => {
-                findings.events += 1;
-                findings.last_seq = findings.last_seq.max(event.seq);
-                if event.seq > after {
-                    each(event);
+            Ok(event) if event.seq <= HIGHEST => {
+                let next = (findings.last_seq, event.seq);
+                match held.replace((number, event)) {
+                    Some((at, before)) if before.seq >= next.1 && next.1 > next.0 => {
+                        findings.bad.push((name.to_owned(), at));
+                    }
+                    Some((_, before)) => findings.take(before, after, each),
+                    None => {}
                 }
             }
-            Err(_) => findings.bad.push((name.to_owned(), number)),
+            _ => findings.bad.push((name.to_owned(), number)),
         }
     }
 }
 
-/// The parts that were set aside, oldest first.
+impl Findings {
+    fn take(&mut self, event: Event, after: u64, each: &mut impl FnMut(Event)) {
+        self.events += 1;
+        self.last_seq = self.last_seq.max(event.seq);
+        if event.seq > after {
+            each(event);
+        }
+    }
+}
+
+/// The parts that were set aside, oldest first: by the number of their first event, for the times
+/// in their names are out of order where the clock went back.
 fn parts(dir: &StateDir) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir.path())
         .into_iter()
@@ -160,7 +184,20 @@ fn parts(dir: &StateDir) -> Vec<String> {
         .filter(|name| name.starts_with("journal-") && name.ends_with(".jsonl"))
         .collect();
     names.sort();
+    names.sort_by_cached_key(|name| first_seq(dir, name));
     names
+}
+
+/// The number of a part's first event; 0 where its first line is none.
+fn first_seq(dir: &StateDir, name: &str) -> u64 {
+    let mut line = Vec::new();
+    let read = dir
+        .open_file(name, OFlags::RDONLY)
+        .and_then(|file| BufReader::new(file.take(64 << 10)).read_until(b'\n', &mut line));
+    match read {
+        Ok(_) => serde_json::from_slice::<Event>(&line).map_or(0, |event| event.seq),
+        Err(_) => 0,
+    }
 }
 
 /// The journal, open for appending. Only who holds the state lock has one.

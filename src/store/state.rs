@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Read;
 
+use super::StoreError;
+use super::atomic::{self, Writers};
 use super::dir::StateDir;
 use super::journal::{self, Findings, JOURNAL_FILE, Journal};
 use super::lock::StateLock;
-use super::{StoreError, atomic};
 use crate::core::ledger;
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
@@ -177,7 +178,10 @@ fn parse(bytes: &[u8]) -> Result<(State, u64), Unusable> {
     if crc32fast::hash(envelope.state.get().as_bytes()) != envelope.crc32 {
         return Err(Unusable::Broken("its checksum does not match".into()));
     }
-    let state = serde_json::from_str(envelope.state.get()).map_err(|e| broken(&e))?;
+    let state: State = serde_json::from_str(envelope.state.get()).map_err(|e| broken(&e))?;
+    if state.applied > journal::HIGHEST {
+        return Err(Unusable::Broken("its event number is impossible".into()));
+    }
     Ok((state, envelope.journal_offset))
 }
 
@@ -281,7 +285,14 @@ impl<'lock> Store<'lock> {
         let path = self.dir.file(STATE_FILE);
         let bytes = render(&self.state, self.journal.end())
             .map_err(|e| StoreError::new("writing", &path, e))?;
-        atomic::replace(self.dir, self.dir.path(), STATE_FILE, &bytes, 0o600)
+        atomic::replace(
+            self.dir,
+            self.dir.path(),
+            STATE_FILE,
+            &bytes,
+            0o600,
+            Writers::One,
+        )
     }
 }
 

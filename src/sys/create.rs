@@ -86,8 +86,12 @@ fn new_dir(parent: BorrowedFd<'_>, name: &str, access: Access) -> Result<OwnedFd
         // Made in one step: there is nothing to be half done.
         rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))
             .map_err(Trouble::when("creating the directory"))?;
-        return beneath::open_dir(parent, name, Mounts::Refuse)
-            .map_err(Trouble::when("opening the directory"));
+        let opened = beneath::open_dir(parent, name, Mounts::Refuse);
+        if opened.is_err() {
+            // Nobody hears that it was made, so that nobody else would take it back.
+            let _ = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+        }
+        return opened.map_err(Trouble::when("opening the directory"));
     }
     let (temporary, fd) = staged_dir(parent)?;
     let placed = give(&fd, access).and_then(|()| place(parent, &temporary, name));

@@ -58,12 +58,13 @@ pub fn is_root() -> bool {
     uid() == 0
 }
 
-/// The running user's home: `$HOME`, else what the user database says.
+/// The running user's home: `$HOME`, else what the user database says. One that is relative would
+/// be another in each directory that a run is started in, and counts as none.
 #[must_use]
 pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME")
-        .filter(|h| !h.is_empty())
         .map(PathBuf::from)
+        .filter(|home| home.is_absolute())
         .or_else(|| {
             nix::unistd::User::from_uid(nix::unistd::geteuid())
                 .ok()

@@ -19,6 +19,18 @@ pub fn defect() -> String {
     DEFECT.with(|defect| defect.borrow().clone())
 }
 
+/// Lets a write beyond the limit on file sizes (`ulimit -f`) fail with `EFBIG`, which is told and
+/// ends in a status that is documented, where the signal for it would kill the run.
+///
+/// It is to be called before there is a second thread, and whatever is started has the signal
+/// blocked too unless it is unblocked there.
+pub fn block_file_size_signal() {
+    let mut signals = nix::sys::signal::SigSet::empty();
+    signals.add(nix::sys::signal::Signal::SIGXFSZ);
+    // Where it cannot be blocked, it kills as it would have.
+    let _ = signals.thread_block();
+}
+
 /// The start time of a process in clock ticks since the boot: field 22 of `/proc/PID/stat`.
 /// `None` where there is no such process (a zombie is none: it does nothing any more).
 #[must_use]
@@ -72,7 +84,9 @@ impl Handle {
     /// Takes hold of a process, if it is still the one that started at `start_time`.
     #[must_use]
     pub fn of(pid: i32, started: u64) -> Option<Self> {
-        let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        // A number from a file may be any: rustix has it that a negative one cannot be.
+        let pid_t = Pid::from_raw(pid.max(0))?;
+        let fd = rustix::process::pidfd_open(pid_t, PidfdFlags::empty()).ok()?;
         // Asked after the descriptor is held: from here on the pid cannot become another's.
         (start_time(pid) == Some(started)).then_some(Self { pid, fd })
     }
@@ -133,6 +147,7 @@ mod tests {
         let pid = child.id() as i32;
         let started = start_time(pid).unwrap();
         assert!(Handle::of(pid, started + 1).is_none());
+        assert!(Handle::of(-1, started).is_none() && Handle::of(0, 0).is_none());
         let handle = Handle::of(pid, started).unwrap();
         assert!(handle.end(Duration::from_secs(10)));
         child.wait().unwrap();

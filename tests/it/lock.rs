@@ -225,3 +225,23 @@ fn waiting_for_the_lock_takes_nothing_off_the_deadline() {
         assert_eq!(run.join().unwrap(), 0);
     });
 }
+
+/// What stands in the lock file may be anything, and is never reason enough to fail otherwise.
+#[test]
+fn a_lock_file_that_no_run_wrote_is_read_all_the_same() {
+    let world = World::new();
+    world.cell("a").run(&[]).code(0);
+    let path = world.state().join("state.lock");
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let held = hold(&world);
+    for pid in [i64::from(i32::MIN), -1, 0, 1, i64::from(i32::MAX), i64::MAX] {
+        let holder = serde_json::json!({
+            "pid": pid, "start_time": 0, "boot_id": boot.trim(), "run": "x\u{1b}[2J",
+            "since": "2020-01-01T00:00:00Z", "monotonic_ms": 0, "deadline_ms": 0,
+        });
+        fs::write(&path, holder.to_string()).unwrap();
+        world.run(&["--json"]).code(75).clean();
+    }
+    drop(held);
+    world.run(&[]).code(0);
+}
