@@ -18,7 +18,7 @@ use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::state::State;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, millis};
 use crate::observe::{self, Look};
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
@@ -27,7 +27,6 @@ use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
 use crate::store::{StoreError, atomic};
-use crate::sys::beneath::Mounts;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -79,11 +78,7 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
             root: crate::report::root_text(&config.missions_root).into_owned(),
         },
         heartbeat_file: config.heartbeat_file.as_str().into(),
-        mounts: if config.allow_mounts {
-            Mounts::Cross
-        } else {
-            Mounts::Refuse
-        },
+        mounts: config.mounts(),
         trust: host::is_root().then(|| trust.clone()),
         deadline,
         progress: None,
@@ -136,8 +131,8 @@ fn judge(request: &Request, state: &State, now: Timestamp) -> Result<Judged, Fai
 /// The missions root or the state cannot be read.
 pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
-    let dir = StateDir::open(&request.state_dir).map_err(unreadable)?;
-    let loaded = peek(dir.as_ref()).map_err(unreadable)?;
+    let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
+    let loaded = peek(dir.as_ref()).map_err(of_store)?;
     let judged = judge(&request, &loaded.state, now)?;
     let run = describe(&request, run_id(now), now, true);
     Ok(report(judged, request.warnings, loaded.warnings, run))
@@ -148,12 +143,12 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
 /// # Errors
 /// The lock is another's, the missions root cannot be read, or something could not be written.
 pub fn run(request: Request) -> Result<Report, Failure> {
-    let dir = StateDir::create(&request.state_dir, &request.trust).map_err(cannot_write)?;
+    let dir = StateDir::create(&request.state_dir, &request.trust).map_err(of_store)?;
     let id = run_id(host::now());
     let lock = lock::acquire(&dir, &Holder::me(&id, request.deadline), request.wait_lock).map_err(
         |refused| match refused {
             Refused::Busy(message) => Failure::new(Exit::Busy, message),
-            Refused::Failed(e) => cannot_write(e),
+            Refused::Failed(e) => of_store(e),
         },
     )?;
     // Read once, and after the lock was had: waiting for it must not make anyone older.
@@ -166,13 +161,13 @@ pub fn run(request: Request) -> Result<Report, Failure> {
     let about = describe(&request, id, now, false);
 
     let done = Store::open(&dir, &lock, &about.id, now)
-        .map_err(cannot_write)
+        .map_err(of_store)
         .and_then(|store| locked(&request, store, about.clone(), lock.ended.as_ref()));
     let (exit, summary, message) = match &done {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
-    let beaten = beat(&request, exit, summary, message).map_err(cannot_write);
+    let beaten = beat(&request, exit, summary, message).map_err(of_store);
     let unwritten = done
         .as_ref()
         .ok()
@@ -210,7 +205,7 @@ fn locked(
         reason: Some(format!("run {} hung", hung.run)),
         ..event(Kind::RunKilled)
     }));
-    store.record(&mut first).map_err(cannot_write)?;
+    store.record(&mut first).map_err(of_store)?;
 
     let judged = match judge(request, &store.state, now) {
         Ok(judged) => judged,
@@ -224,7 +219,7 @@ fn locked(
             store
                 .record(&mut [failed])
                 .and_then(|()| store.save())
-                .map_err(cannot_write)?;
+                .map_err(of_store)?;
             return Err(failure);
         }
     };
@@ -237,7 +232,7 @@ fn locked(
     let vanished = !holds::root_changed(&judged.warnings);
     let mut sweep = ledger::Sweep::new(&judged.snapshot, &judged.decisions, &about.id);
     while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
-        store.record(&mut batch).map_err(cannot_write)?;
+        store.record(&mut batch).map_err(of_store)?;
     }
 
     let mut last = Event {
@@ -246,14 +241,15 @@ fn locked(
         duration_ms: Some(millis(request.began.elapsed())),
         ..event(Kind::RunFinished)
     };
-    // A root that is not what it was is no measure for the next run.
+    // A root that is not what it was is the measure for the next run all the same: the alarm is
+    // for one run, or a disk that was replaced on purpose would raise it for ever.
     last.observed_at = Some(now);
     last.boot_id = Some(judged.snapshot.boot_id.clone());
     last.root = Some(judged.snapshot.root.clone());
     store
         .record(&mut [last])
         .and_then(|()| store.save())
-        .map_err(cannot_write)?;
+        .map_err(of_store)?;
     let warnings = std::mem::take(&mut store.warnings);
     let about = Run {
         duration: request.began.elapsed(),
@@ -365,14 +361,7 @@ fn run_id(now: Timestamp) -> String {
     format!("{:014x}-{:x}", now.as_micros(), std::process::id())
 }
 
-fn cannot_write(e: StoreError) -> Failure {
+/// State, journal or heartbeat could not be written, or not even read.
+fn of_store(e: StoreError) -> Failure {
     Failure::new(Exit::CannotWrite, e.to_string())
-}
-
-fn unreadable(e: StoreError) -> Failure {
-    Failure::new(Exit::CannotWrite, e.to_string())
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

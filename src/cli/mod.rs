@@ -23,7 +23,8 @@ use setup::Setup;
 #[must_use]
 pub fn main() -> ExitCode {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    guarded(|| run(&args), Owed::by(&args)).into()
+    let owed = Owed::by(&args);
+    guarded(|| run(&args, owed), owed).into()
 }
 
 /// What to end with: an exit status, or with `nagios` a plugin's.
@@ -64,8 +65,7 @@ fn guarded(work: impl FnOnce() -> Ending, owed: Owed) -> Ending {
     }
 }
 
-fn run(args: &[std::ffi::OsString]) -> Ending {
-    let owed = Owed::by(args);
+fn run(args: &[std::ffi::OsString], owed: Owed) -> Ending {
     let cli = match parse(args) {
         Ok(cli) => cli,
         Err(e) => return refused(&e, owed),

@@ -18,6 +18,7 @@ use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::{Cells, RootMark};
 use crate::model::time::{Timestamp, human};
+use crate::sys::process;
 
 /// Below this many cells one thread is faster than two, as long as the cache is warm.
 const WORTH_A_SECOND_THREAD: usize = 2000;
@@ -148,9 +149,9 @@ impl Job {
 
     /// A reader's work: the next cell, until there is none.
     fn read(&self, me: usize) {
-        // A table of descriptors of its own: threads that share one wait for each other at every
-        // open and close. Where it is refused, it only takes longer.
-        let _ = nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES);
+        // Threads that share a table of descriptors wait for each other at every open and close.
+        // Where one of its own is refused, it only takes longer.
+        let _ = process::own_descriptors();
         let (mut scratch, reader) = (Scratch::new(), &self.readers[me]);
         loop {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
