@@ -2,7 +2,7 @@
 //!
 //! [`run`] is a real run, [`dry_run`] is the same without anything that could write: not a flag
 //! that is looked at, but a function that is never given the lock, and without the lock there is
-//! no [`Store`] and so no means to write. Both observe and decide by [`judge`].
+//! no [`Store`] and so no means to write. Both observe and decide by `judge`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -33,7 +33,8 @@ const SLOW_CELL: Duration = Duration::from_micros(60);
 /// How long one cell may take before its thread is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many threads are given up before the rest of the cells are.
+/// So many threads that were given up get another in their place; when those hang too that are
+/// left, the rest of the cells is given up.
 const MOST_STUCK: usize = 8;
 
 /// How much of the deadline is left to the rest of the run when reading has to end.
