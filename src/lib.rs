@@ -18,14 +18,14 @@
 //! | [`model`] | the vocabulary: data and no rules | std, serde |
 //! | [`core`] | pure rules: classify, decide, ledger | `model` |
 //! | [`yaml`] | YAML with positions, problems with carets | `model` |
-//! | [`config`] | files and flags → checked values | `yaml`, `model`, `sys` |
 //! | [`sys`] | system calls, wrapped | `model` |
+//! | [`config`] | files and flags → checked values | `yaml`, `model`, `sys` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
 //! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `sys` |
-//! | [`report`] | values → text | `model`, `core`, `store` |
+//! | [`report`] | values → text; the run's own heartbeat and ping | `model`, `core`, `store`, `sys` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
-//! | [`cli`] | commands, options, exit codes | everything |
+//! | [`cli`] | commands, options, exit codes | all of the above |
 //!
 //! Never up, never sideways; `tests/it/tidy.rs` holds the source to it.
 

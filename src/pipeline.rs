@@ -20,7 +20,7 @@ use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::state::State;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, millis};
 use crate::observe::{self, Look};
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
@@ -30,7 +30,7 @@ use crate::store::atomic::{self, Writers};
 use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
-use crate::sys::beneath::{self, Mounts};
+use crate::sys::beneath;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -82,11 +82,7 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
             root: crate::report::root_text(&config.missions_root).into_owned(),
         },
         heartbeat_file: config.heartbeat_file.as_str().into(),
-        mounts: if config.allow_mounts {
-            Mounts::Cross
-        } else {
-            Mounts::Refuse
-        },
+        mounts: config.mounts(),
         trust: host::is_root().then(|| trust.clone()),
         deadline,
         progress: None,
@@ -148,8 +144,8 @@ fn judge(
 /// The missions root or the state cannot be read.
 pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
-    let dir = StateDir::open(&request.state_dir).map_err(unreadable)?;
-    let loaded = peek(dir.as_ref()).map_err(unreadable)?;
+    let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
+    let loaded = peek(dir.as_ref()).map_err(of_store)?;
     let deadline = request.began + request.deadline;
     let judged = judge(&request, &loaded.state, now, deadline)?;
     let run = describe(&request, run_id(now), now, true);
@@ -161,12 +157,12 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
 /// # Errors
 /// The lock is another's, the missions root cannot be read, or something could not be written.
 pub fn run(request: Request) -> Result<Report, Failure> {
-    let dir = StateDir::create(&request.state_dir, &request.trust).map_err(cannot_write)?;
+    let dir = StateDir::create(&request.state_dir, &request.trust).map_err(of_store)?;
     let id = run_id(host::now());
     let lock = lock::acquire(&dir, &Holder::me(&id, request.deadline), request.wait_lock).map_err(
         |refused| match refused {
             Refused::Busy(message) => Failure::new(Exit::Busy, message),
-            Refused::Failed(e) => cannot_write(e),
+            Refused::Failed(e) => of_store(e),
         },
     )?;
     // Read once, and after the lock was had: waiting for it must not make anyone older, nor leave
@@ -181,7 +177,7 @@ pub fn run(request: Request) -> Result<Report, Failure> {
     let about = describe(&request, id, now, false);
 
     let done = Store::open(&dir, &lock, &about.id, now)
-        .map_err(cannot_write)
+        .map_err(of_store)
         .and_then(|store| {
             locked(
                 &request,
@@ -195,7 +191,7 @@ pub fn run(request: Request) -> Result<Report, Failure> {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
-    let beaten = beat(&request, exit, summary, message, Writers::One).map_err(cannot_write);
+    let beaten = beat(&request, exit, summary, message, Writers::One).map_err(of_store);
     if let (Ok(_), Err(failure)) = (&done, &beaten) {
         exit = failure.exit;
     }
@@ -237,7 +233,7 @@ fn locked(
         reason: Some(format!("run {} hung", hung.run)),
         ..event(Kind::RunKilled)
     }));
-    store.record(&mut first).map_err(cannot_write)?;
+    store.record(&mut first).map_err(of_store)?;
 
     let judged = match judge(request, &store.state, now, deadline) {
         Ok(judged) => judged,
@@ -251,7 +247,7 @@ fn locked(
             store
                 .record(&mut [failed])
                 .and_then(|()| store.save())
-                .map_err(cannot_write)?;
+                .map_err(of_store)?;
             return Err(failure);
         }
     };
@@ -264,7 +260,7 @@ fn locked(
     let vanished = !holds::root_changed(&judged.warnings);
     let mut sweep = ledger::Sweep::new(&judged.snapshot, &judged.decisions, &about.id);
     while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
-        store.record(&mut batch).map_err(cannot_write)?;
+        store.record(&mut batch).map_err(of_store)?;
     }
 
     let last = Event {
@@ -279,7 +275,7 @@ fn locked(
     store
         .record(&mut [last])
         .and_then(|()| store.save())
-        .map_err(cannot_write)?;
+        .map_err(of_store)?;
     log::debug!("recorded what was seen by {:?}", request.began.elapsed());
     let warnings = std::mem::take(&mut store.warnings);
     let about = Run {
@@ -412,14 +408,7 @@ fn run_id(now: Timestamp) -> String {
     format!("{:014x}-{:x}", now.as_micros(), std::process::id())
 }
 
-fn cannot_write(e: StoreError) -> Failure {
+/// State, journal or heartbeat could not be written, or not even read.
+fn of_store(e: StoreError) -> Failure {
     Failure::new(Exit::CannotWrite, e.to_string())
-}
-
-fn unreadable(e: StoreError) -> Failure {
-    Failure::new(Exit::CannotWrite, e.to_string())
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

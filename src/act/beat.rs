@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::manifest::{self, Known, Manifest};
 use super::place::{self, MAIN, cannot, trouble};
 use super::seeds;
+use crate::core::classify::heartbeat_path;
 use crate::model::cell::Layout;
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::{self, visible};
@@ -112,13 +113,10 @@ pub fn beat(
         .map_err(|e| cannot("reading the manifest", &manifest_path, e))?;
     let whose = choose(layout, manifest, agent, cell, &manifest_path)?;
 
-    let file = format!("{}.json", whose.agent);
+    let named = heartbeat_path(layout, &whose.agent);
     let components: Vec<&str> = match whose.main {
         true => heartbeat_file,
-        false => place::heartbeats(layout)
-            .split('/')
-            .chain([file.as_str()])
-            .collect(),
+        false => named.split('/').collect(),
     };
     let status = beat.status.as_deref().unwrap_or("alive");
     let foundation = layout == Layout::Foundation;

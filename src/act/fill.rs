@@ -5,12 +5,10 @@ use super::making::{For, Making};
 use super::manifest::Manifest;
 use super::place::{self, MAIN};
 use super::seeds;
-use crate::model::cell::Layout;
+use crate::core::classify::heartbeat_path;
+use crate::model::cell::{FOUNDATION_SUBDIRS, Layout};
 use crate::model::exit::Failure;
 
-/// The foundation layout's directories; also what an empty `required_subdirs` means.
-pub(super) const FOUNDATION_DIRS: [&str; 6] =
-    ["meta", "config", "state", "logs", "artifacts", "worktree"];
 /// The canonical layout's directories, each after the one that it lies in.
 pub(super) const CANONICAL_DIRS: [&str; 7] = [
     "workspace",
@@ -54,7 +52,7 @@ impl Job<'_> {
         {
             return Ok(false);
         }
-        for name in FOUNDATION_DIRS {
+        for name in FOUNDATION_SUBDIRS {
             making.dir(&[name])?;
         }
         for path in &self.required {
@@ -84,12 +82,8 @@ impl Job<'_> {
             return Ok(true);
         };
         for agent in named {
-            let file = format!("{agent}.json");
-            making.file(
-                &["state", "heartbeats", &file],
-                &self.first_beat(agent),
-                For::Agents,
-            )?;
+            let path = heartbeat_path(Layout::Foundation, agent);
+            put(making, &path, &self.first_beat(agent), For::Agents)?;
         }
         Ok(true)
     }

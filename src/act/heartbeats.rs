@@ -94,7 +94,8 @@ pub fn human(jobs: &[Job]) -> String {
         }
         out.push('\n');
     }
-    out.push_str(&format!("{} jobs, {} late\n", jobs.len(), late.len()));
+    let all = if jobs.len() == 1 { "job" } else { "jobs" };
+    out.push_str(&format!("{} {all}, {} late\n", jobs.len(), late.len()));
     out
 }
 

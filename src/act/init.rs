@@ -12,11 +12,11 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use super::fill::{CANONICAL_DIRS, FOUNDATION_DIRS};
+use super::fill::CANONICAL_DIRS;
 use super::making::Making;
 use super::manifest::{self, Manifest};
 use super::place::{self, LONGEST_AGENT, cannot, trouble};
-use crate::model::cell::Layout;
+use crate::model::cell::{FOUNDATION_SUBDIRS, Layout};
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::{check_id, visible};
 use crate::model::time::Timestamp;
@@ -252,7 +252,7 @@ impl<'a> Job<'a> {
         // Without its `cell.json` a canonical cell looks like a foundation one, and so does a
         // directory with nothing in it. What only a foundation cell has tells them apart.
         let bare = found == Layout::Foundation
-            && !FOUNDATION_DIRS
+            && !FOUNDATION_SUBDIRS
                 .iter()
                 .filter(|name| !CANONICAL_DIRS.contains(name))
                 .any(|name| beneath::kind(cell, *name).is_ok());

@@ -94,25 +94,4 @@ mod tests {
         let many = serde_json::json!({ "agents": vec!["a"; 1001] }).to_string();
         assert!(agents(&many).is_err());
     }
-
-    #[test]
-    fn a_canonical_manifest_has_three_things_at_least() {
-        let whole = r#"{"uuid": "u", "status": "active", "agents": []}"#;
-        assert!(parse(whole.as_bytes(), Layout::Canonical).is_ok());
-        for lacking in [
-            r#"{"status": "active", "agents": []}"#,
-            r#"{"uuid": "", "status": "active", "agents": []}"#,
-            r#"{"uuid": "u", "agents": []}"#,
-            r#"{"uuid": "u", "status": "active"}"#,
-        ] {
-            assert!(
-                parse(lacking.as_bytes(), Layout::Canonical).is_err(),
-                "{lacking}"
-            );
-            assert!(
-                parse(lacking.as_bytes(), Layout::Foundation).is_ok(),
-                "{lacking}"
-            );
-        }
-    }
 }

@@ -24,14 +24,6 @@ pub(super) fn manifest(layout: Layout) -> &'static str {
     }
 }
 
-/// The directory in which the named agents of a cell beat.
-pub(super) fn heartbeats(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Foundation => "state/heartbeats",
-        Layout::Canonical => ".lazarus/heartbeats",
-    }
-}
-
 /// Opens the missions root. Which directory it is, is the operator's choice: links are followed.
 pub(super) fn open_missions(root: &Path) -> Result<OwnedFd, Failure> {
     beneath::open_root(root).map_err(|errno| {

@@ -51,7 +51,7 @@ pub(super) fn make(
         now: host::now(),
         created_by: host::user_name(host::uid()),
         uuid,
-        mounts: setup.mounts(),
+        mounts: config.mounts(),
     };
     act::init::init(&config.missions_root, id, &options)
 }
@@ -67,7 +67,7 @@ pub(super) fn beat(common: &Common, args: &BeatArgs) -> Result<Ending, Failure> 
         model: args.model.clone(),
         quiet_for: args.quiet_for,
         now: host::now(),
-        mounts: setup.mounts(),
+        mounts: setup.config.mounts(),
     };
     let root: &Path = &setup.config.missions_root;
     let file = &setup.config.heartbeat_file;

@@ -24,7 +24,8 @@ use setup::Setup;
 pub fn main() -> ExitCode {
     crate::sys::process::block_file_size_signal();
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    let ending = guarded(|| run(&args), Owed::by(&args));
+    let owed = Owed::by(&args);
+    let ending = guarded(|| run(&args, owed), owed);
     // A thread that hangs where the missions root is opened outlives us, and whoever reads our
     // output would wait with it. All of it is written by now.
     for stream in 0..=2 {
@@ -72,8 +73,7 @@ fn guarded(work: impl FnOnce() -> Ending, owed: Owed) -> Ending {
     }
 }
 
-fn run(args: &[std::ffi::OsString]) -> Ending {
-    let owed = Owed::by(args);
+fn run(args: &[std::ffi::OsString], owed: Owed) -> Ending {
     let cli = match parse(args) {
         Ok(cli) => cli,
         Err(e) => return refused(&e, owed),

@@ -41,10 +41,6 @@ impl Owed {
         if format("nagios") {
             return Self::Nagios;
         }
-        let json = words.contains(&"--json") || words.contains(&"--status");
-        if !json && !format("json") && !format("jsonl") {
-            return Self::Nothing;
-        }
         let schema = words.iter().find_map(|word| {
             Some(match *word {
                 "check" => "lazarus-pit/report/1",
@@ -56,6 +52,11 @@ impl Owed {
                 _ => return None,
             })
         });
+        // `--status` is `status --json` for `check`; for `beat` it is the agent's own word.
+        let old = words.contains(&"--status") && schema != Some("lazarus-pit/beat/1");
+        if !old && !words.contains(&"--json") && !format("json") && !format("jsonl") {
+            return Self::Nothing;
+        }
         Self::Json(schema.unwrap_or("lazarus-pit/report/1"))
     }
 
@@ -189,3 +190,27 @@ pub(super) fn end_progress() {
 
 /// Whether a progress line stands on the terminal.
 static SHOWN: AtomicBool = AtomicBool::new(false);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_is_told_from_the_raw_arguments() {
+        for (line, owed) in [
+            ("check", Owed::Nothing),
+            ("--json", Owed::Json("lazarus-pit/report/1")),
+            ("check --format jsonl", Owed::Json("lazarus-pit/report/1")),
+            ("--format=nagios --json", Owed::Nagios),
+            ("init x --json", Owed::Json("lazarus-pit/init/1")),
+            ("--status", Owed::Json("lazarus-pit/status/1")),
+            ("beat a --status thinking", Owed::Nothing),
+            ("beat a --status x --json", Owed::Json("lazarus-pit/beat/1")),
+            ("init -- --json", Owed::Nothing),
+        ] {
+            let words = ["lazarus-pit"].into_iter().chain(line.split(' '));
+            let args: Vec<OsString> = words.map(OsString::from).collect();
+            assert_eq!(Owed::by(&args), owed, "{line}");
+        }
+    }
+}

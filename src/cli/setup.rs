@@ -11,7 +11,6 @@ use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
 use crate::pipeline::{self, Request};
-use crate::sys::beneath::Mounts;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -82,15 +81,6 @@ impl Setup {
     /// A look at the cells whose names match; at all of them where there are no globs.
     pub(super) fn look(&self, scope: Option<GlobSet>) -> Look {
         pipeline::look(&self.config, scope, &self.trust, Instant::now() + LOOK)
-    }
-
-    /// Whether mounts below a cell are walked into.
-    pub(super) fn mounts(&self) -> Mounts {
-        if self.config.allow_mounts {
-            Mounts::Cross
-        } else {
-            Mounts::Refuse
-        }
     }
 
     /// What a pass is to do.

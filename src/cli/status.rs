@@ -107,7 +107,7 @@ fn look_at(look: &Look, subject: &str, now: Timestamp) -> Result<String, Failure
         scope: Some(glob),
         ..look.clone()
     };
-    let snapshot = observe::snapshot(look.clone(), now)?;
+    let snapshot = observe::snapshot(look, now)?;
     let found = snapshot.cells.iter().find(|c| &*c.id == cell);
     describe(found.ok_or_else(nowhere)?, agent).map_err(missing)
 }

@@ -9,6 +9,9 @@ mod units;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::cell::FOUNDATION_SUBDIRS;
+use crate::sys::beneath::Mounts;
+
 pub use env::Env;
 pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
 pub use units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
@@ -76,6 +79,16 @@ impl Config {
     pub fn logs_dir(&self) -> PathBuf {
         let default = || self.state_dir().join("logs");
         self.logs.dir.clone().unwrap_or_else(default)
+    }
+
+    /// Whether a look below a cell may go on into another mount.
+    #[must_use]
+    pub fn mounts(&self) -> Mounts {
+        if self.allow_mounts {
+            Mounts::Cross
+        } else {
+            Mounts::Refuse
+        }
     }
 
     /// How long there may be no run before the next one revives nobody: never less than three
@@ -161,9 +174,7 @@ impl Default for Config {
             heartbeat_job: "lazarus_pit".into(),
             heartbeat_interval: Duration::from_secs(60),
             stale_after: Duration::from_secs(180),
-            required_subdirs: ["meta", "config", "state", "logs", "artifacts", "worktree"]
-                .map(String::from)
-                .to_vec(),
+            required_subdirs: FOUNDATION_SUBDIRS.map(String::from).to_vec(),
             heartbeat_file: "state/heartbeat.json".into(),
             clock_skew: Duration::from_secs(300),
             max_quiet: Duration::from_secs(1800),

@@ -179,8 +179,7 @@ fn down_since(subject: &Subject<'_>, state: &State, now: Timestamp) -> Timestamp
 
 /// An incident's id: sortable by time, the same for everyone who asks in the same run, and
 /// another for another subject. It needs no randomness.
-#[must_use]
-pub fn incident_id(subject: &str, opened: Timestamp) -> String {
+fn incident_id(subject: &str, opened: Timestamp) -> String {
     format!(
         "{:012x}-{:08x}",
         opened.as_micros() / 1000,

@@ -20,6 +20,10 @@ pub enum Layout {
     Canonical,
 }
 
+/// What a cell of the foundation layout must have, unless the configuration says otherwise.
+pub const FOUNDATION_SUBDIRS: [&str; 6] =
+    ["meta", "config", "state", "logs", "artifacts", "worktree"];
+
 impl Layout {
     /// The layout's name.
     #[must_use]

@@ -115,6 +115,12 @@ impl schemars::JsonSchema for Timestamp {
     }
 }
 
+/// Whole milliseconds, as events and reports have them.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A duration for people: `412 s`, `6m 52s`, `3h 5m`, `2d 4h`. Two units at most, truncated.
 #[must_use]
 pub fn human(duration: Duration) -> String {

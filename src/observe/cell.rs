@@ -313,11 +313,22 @@ fn read_manifest(
     if !trusted && says {
         facts.manifest.lifecycle = None;
         facts.manifest.labels = None;
+        let (why, mend) = match stat.st_nlink {
+            1 => (
+                format!(
+                    "it belongs to uid {}, mode {:04o}",
+                    stat.st_uid,
+                    stat.st_mode & 0o7777
+                ),
+                "`chown root` and `chmod go-w`, or accept its owner with --trust-owner",
+            ),
+            n => (
+                format!("it has {n} names (hard links)"),
+                "a copy in its place",
+            ),
+        };
         let message = format!(
-            "what {path} says of lifecycle and labels is ignored: it belongs to uid {}, mode {:04o}, and \
-             only root's word counts (mend it with `chown root` and `chmod go-w`)",
-            stat.st_uid,
-            stat.st_mode & 0o7777,
+            "what {path} says of lifecycle and labels is ignored: {why}, and only root's word counts (mend it with {mend})"
         );
         facts
             .warnings

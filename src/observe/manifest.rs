@@ -178,6 +178,7 @@ mod tests {
         );
         for lacking in [
             r#"{"status": "active", "agents": []}"#,
+            r#"{"uuid": "", "status": "active", "agents": []}"#,
             r#"{"uuid": "u", "agents": []}"#,
             r#"{"uuid": "u", "status": "active"}"#,
         ] {

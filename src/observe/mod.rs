@@ -9,7 +9,7 @@ mod json;
 pub mod manifest;
 mod mounts;
 mod pool;
-pub mod root;
+mod root;
 
 use std::path::PathBuf;
 use std::sync::Arc;

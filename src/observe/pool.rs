@@ -170,7 +170,7 @@ impl Job {
     fn read(&self, me: usize) {
         // A table of descriptors of its own: threads that share one wait for each other at every
         // open and close. Where it is refused, it only takes longer.
-        if nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).is_ok() {
+        if process::own_descriptors().is_ok() {
             keep_only(&self.root.fd);
         }
         let (mut scratch, reader) = (Scratch::new(), &self.readers[me]);

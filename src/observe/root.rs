@@ -16,20 +16,20 @@ use crate::sys::beneath;
 
 /// The missions root, open.
 #[derive(Debug)]
-pub struct Root {
+pub(super) struct Root {
     /// Its descriptor: every cell is opened beneath it.
-    pub fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     /// Which file system it is.
-    pub mark: RootMark,
+    pub(super) mark: RootMark,
     /// The names of its cells, in byte order.
-    pub names: Names,
+    pub(super) names: Names,
 }
 
 /// Opens the missions root and lists its cells: directories whose names do not begin with a dot.
 ///
 /// # Errors
 /// It is missing, no directory, or cannot be read.
-pub fn open(path: &Path, scope: Option<&GlobSet>) -> Result<Root, Failure> {
+pub(super) fn open(path: &Path, scope: Option<&GlobSet>) -> Result<Root, Failure> {
     let failed = |what: &str, errno: Errno| {
         let shown = path.to_string_lossy();
         Failure::new(
@@ -79,14 +79,13 @@ fn in_scope(scope: Option<&GlobSet>, name: &CStr) -> bool {
 
 /// Names in one piece of memory, each with the NUL that the kernel wants behind it.
 #[derive(Debug, Default)]
-pub struct Names {
+pub(super) struct Names {
     bytes: Vec<u8>,
     starts: Vec<usize>,
 }
 
 impl Names {
-    /// Adds a name.
-    pub fn push(&mut self, name: &CStr) {
+    fn push(&mut self, name: &CStr) {
         self.starts.push(self.bytes.len());
         self.bytes.extend_from_slice(name.to_bytes_with_nul());
     }
@@ -104,20 +103,12 @@ impl Names {
     }
 
     /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// True if there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
     /// The name at a place.
-    #[must_use]
-    pub fn get(&self, place: usize) -> &CStr {
+    pub(super) fn get(&self, place: usize) -> &CStr {
         self.at(self.starts[place])
     }
 }

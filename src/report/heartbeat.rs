@@ -10,7 +10,7 @@ use super::VERSION;
 use super::json::Number;
 use crate::model::exit::Exit;
 use crate::model::snapshot::Summary;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, millis};
 use crate::store::StoreError;
 use crate::store::atomic::{self, Writers};
 
@@ -62,7 +62,7 @@ impl<'a> Beat<'a> {
                 _ => "error",
             },
             summary: None,
-            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis(took),
             version: VERSION,
             exit_code: exit.code(),
             message: None,

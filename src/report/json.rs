@@ -14,7 +14,7 @@ use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Cells, Summary};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, millis};
 
 /// The schema that a report names.
 pub const SCHEMA: &str = "lazarus-pit/report/1";
@@ -268,7 +268,7 @@ impl<'a> From<&'a Run> for RunDocument<'a> {
             host: &run.host,
             dry_run: run.dry_run,
             started_at: run.started_at,
-            duration_ms: u64::try_from(run.duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis(run.duration),
         }
     }
 }

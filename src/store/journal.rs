@@ -20,10 +20,10 @@ use crate::model::time::Timestamp;
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 
 /// Above this size the journal is set aside and a new one begun.
-pub const ROTATE_AT: u64 = 64 << 20;
+const ROTATE_AT: u64 = 64 << 20;
 
 /// How long parts that were set aside are kept.
-pub const KEEP: Duration = Duration::from_secs(90 * 86400);
+const KEEP: Duration = Duration::from_secs(90 * 86400);
 
 /// No journal gets so far: a higher number is a damaged one, and counting on from it would end in
 /// an overflow.

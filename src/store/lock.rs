@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::dir::StateDir;
-use crate::model::time::{Timestamp, human};
+use crate::model::time::{Timestamp, human, millis};
 use crate::sys::{host, process};
 
 /// The lock file's name in the state directory.
@@ -204,8 +204,4 @@ fn locked_by(file: &File) -> Option<i32> {
         let (kind, pid, id) = (fields.nth(1)?, fields.nth(2)?, fields.next()?);
         (kind == "FLOCK" && id.ends_with(&inode)).then(|| pid.parse().ok())?
     })
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

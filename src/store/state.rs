@@ -10,7 +10,7 @@ use std::io::Read;
 use super::StoreError;
 use super::atomic::{self, Writers};
 use super::dir::StateDir;
-use super::journal::{self, Findings, JOURNAL_FILE, Journal};
+use super::journal::{self, Findings, Journal};
 use super::lock::StateLock;
 use crate::core::ledger;
 use crate::model::cell::Warning;
@@ -52,7 +52,8 @@ pub struct Loaded {
     findings: Findings,
 }
 
-enum Read1 {
+/// What was found where the state file should be.
+enum OnDisk {
     Absent,
     Whole(State, u64),
     Broken(String),
@@ -73,9 +74,9 @@ pub fn peek(dir: Option<&StateDir>) -> Result<Loaded, StoreError> {
         });
     };
     let (mut state, hint, broken) = match read_file(dir)? {
-        Read1::Whole(state, offset) => (state, Some(offset), None),
-        Read1::Absent => (State::default(), None, None),
-        Read1::Broken(why) => (State::default(), None, Some(why)),
+        OnDisk::Whole(state, offset) => (state, Some(offset), None),
+        OnDisk::Absent => (State::default(), None, None),
+        OnDisk::Broken(why) => (State::default(), None, Some(why)),
     };
     let fresh = hint.is_none() && broken.is_none();
     let findings = journal::read(dir, state.applied, hint, |event| {
@@ -124,17 +125,17 @@ fn warn(dir: &StateDir, loaded: &mut Loaded) {
     }
 }
 
-fn read_file(dir: &StateDir) -> Result<Read1, StoreError> {
+fn read_file(dir: &StateDir) -> Result<OnDisk, StoreError> {
     let path = dir.file(STATE_FILE);
     let failed = |e| StoreError::new("reading", &path, e);
     let mut file = match dir.open_file(STATE_FILE, OFlags::RDONLY) {
         Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Read1::Absent),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(OnDisk::Absent),
         Err(e) => return Err(failed(e)),
     };
     let meta = file.metadata().map_err(failed)?;
     if !meta.is_file() || meta.len() > LARGEST {
-        return Ok(Read1::Broken(format!(
+        return Ok(OnDisk::Broken(format!(
             "{} is no state file",
             path.display()
         )));
@@ -142,14 +143,14 @@ fn read_file(dir: &StateDir) -> Result<Read1, StoreError> {
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
     file.read_to_end(&mut bytes).map_err(failed)?;
     match parse(&bytes) {
-        Ok((state, offset)) => Ok(Read1::Whole(state, offset)),
+        Ok((state, offset)) => Ok(OnDisk::Whole(state, offset)),
         Err(Unusable::Newer(schema)) => {
             let cause = format!(
                 "it was written by a newer lazarus-pit ({schema}); use that version, or set the file aside"
             );
             Err(StoreError::new("reading", &path, cause))
         }
-        Err(Unusable::Broken(why)) => Ok(Read1::Broken(format!(
+        Err(Unusable::Broken(why)) => Ok(OnDisk::Broken(format!(
             "{} is broken ({why})",
             path.display()
         ))),
@@ -209,7 +210,7 @@ pub struct Store<'lock> {
     pub warnings: Vec<Warning>,
     /// True where a broken state could not be rebuilt: nothing may be revived in this run.
     pub lost: bool,
-    /// How many bytes the state file had when it was last written.
+    /// Without the lock there is no store.
     _lock: std::marker::PhantomData<&'lock StateLock>,
 }
 
@@ -313,12 +314,6 @@ fn set_aside(dir: &StateDir, now: Timestamp) -> Result<Option<PathBuf>, StoreErr
             std::io::Error::from(e),
         )),
     }
-}
-
-/// The journal's path, for messages.
-#[must_use]
-pub fn journal_path(dir: &StateDir) -> PathBuf {
-    dir.file(JOURNAL_FILE)
 }
 
 #[cfg(test)]

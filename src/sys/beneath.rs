@@ -259,7 +259,8 @@ pub fn describe(kind: FileType) -> &'static str {
     }
 }
 
-/// The errno as text for messages: what it means and its name's number left out.
+/// What an errno means, for messages: without its number, and in our words where the system's own
+/// do not say what stood in the way.
 #[must_use]
 pub fn reason(errno: Errno) -> String {
     match errno {

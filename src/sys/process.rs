@@ -1,4 +1,5 @@
-//! Which process is meant: a pid alone says nothing, since pids are used again.
+//! Processes: which one is meant (a pid alone says nothing, since pids are used again), and what
+//! the threads of our own share.
 
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,14 @@ pub fn runs_our_program(pid: i32) -> bool {
     }
 }
 
+/// Gives the calling thread a table of descriptors of its own, a copy of the one it shared.
+///
+/// # Errors
+/// The errno of unshare(2): a seccomp filter, or too little memory.
+pub fn own_descriptors() -> Result<(), nix::errno::Errno> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES)
+}
+
 /// A process that is provably the one meant, held by a descriptor so that it stays that one.
 #[derive(Debug)]
 pub struct Handle {
@@ -91,7 +100,8 @@ impl Handle {
         (start_time(pid) == Some(started)).then_some(Self { pid, fd })
     }
 
-    /// Sends TERM, and KILL to what is still there after `grace`. True once it is gone.
+    /// Sends TERM, and KILL to what is still there after `grace` (as a stopped process is, which
+    /// takes no TERM until it goes on). True once it is gone.
     #[must_use]
     pub fn end(&self, grace: Duration) -> bool {
         let send = |signal| rustix::process::pidfd_send_signal(&self.fd, signal);
