@@ -26,11 +26,8 @@ pub fn main() -> ExitCode {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let owed = Owed::by(&args);
     let ending = guarded(|| run(&args, owed), owed);
-    // A thread that hangs where the missions root is opened outlives us, and whoever reads our
-    // output would wait with it. All of it is written by now.
-    for stream in 0..=2 {
-        let _ = nix::unistd::close(stream);
-    }
+    // All that there is to say has been said.
+    crate::sys::process::close_standard_streams();
     ending.into()
 }
 

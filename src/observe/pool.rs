@@ -4,7 +4,6 @@
 //! mount, a dead disk), and then somebody must be left to go on. A thread that does not come back
 //! from a cell is given up together with that cell, and another takes its place.
 
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -139,20 +138,6 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     })
 }
 
-/// Closes, in the calling thread's own table, every descriptor but this one. A thread that hangs
-/// outlives the run's end and even KILL, and would keep open what it has: standard output, whose
-/// reader waits for its end, and the lock of a run that was killed.
-fn keep_only(fd: &OwnedFd) {
-    let open: Vec<i32> = std::fs::read_dir("/proc/thread-self/fd")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    for other in open.into_iter().filter(|n| *n != fd.as_raw_fd()) {
-        let _ = nix::unistd::close(other);
-    }
-}
-
 impl Job {
     fn len(&self) -> usize {
         self.root.names.len()
@@ -171,7 +156,7 @@ impl Job {
         // A table of descriptors of its own: threads that share one wait for each other at every
         // open and close. Where it is refused, it only takes longer.
         if process::own_descriptors().is_ok() {
-            keep_only(&self.root.fd);
+            process::keep_only(&self.root.fd);
         }
         let (mut scratch, reader) = (Scratch::new(), &self.readers[me]);
         loop {

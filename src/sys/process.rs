@@ -1,6 +1,7 @@
 //! Processes: which one is meant (a pid alone says nothing, since pids are used again), and what
 //! the threads of our own share.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -82,11 +83,33 @@ pub fn own_descriptors() -> Result<(), nix::errno::Errno> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES)
 }
 
+/// Closes, in the calling thread's own table, every descriptor but this one. A thread that hangs
+/// outlives the run's end and even KILL, and would keep open what it has: standard output, whose
+/// reader waits for its end, and the lock of a run that was killed.
+pub fn keep_only(fd: &OwnedFd) {
+    let open: Vec<i32> = std::fs::read_dir("/proc/thread-self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for other in open.into_iter().filter(|n| *n != fd.as_raw_fd()) {
+        let _ = nix::unistd::close(other);
+    }
+}
+
+/// Closes standard input, output and error, at the very end: a thread that hangs outlives us, and
+/// whoever reads our output would wait with it.
+pub fn close_standard_streams() {
+    for stream in 0..=2 {
+        let _ = nix::unistd::close(stream);
+    }
+}
+
 /// A process that is provably the one meant, held by a descriptor so that it stays that one.
 #[derive(Debug)]
 pub struct Handle {
     pid: i32,
-    fd: std::os::fd::OwnedFd,
+    fd: OwnedFd,
 }
 
 impl Handle {

@@ -9,7 +9,7 @@ use super::source::{closing, first_word, module_of};
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
 pub(super) const HOMES: [(&str, &[&str]); 17] = [
-    ("anyhow", &["cli"]),
+    ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
