@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use super::decide::{self, Subject, subjects};
-use crate::model::cell::{Cell, Code, MANIFEST_UNREADABLE, Status};
+use crate::model::cell::{Cell, MANIFEST_UNREADABLE, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
 use crate::model::snapshot::Snapshot;
@@ -272,16 +272,10 @@ impl<'a> Sweep<'a> {
 
 /// False where it could not be told which agents a cell has: then what is remembered of them stays.
 fn agents_known(cell: &Cell) -> bool {
-    // A foundation cell with a broken manifest is classified by `main` alone, which does not mean
-    // that the agents that it named are gone.
+    // A foundation cell with a broken manifest is classified by `main` alone, and so is a canonical
+    // one whose manifest is away for a moment: neither means that the agents they named are gone.
     let unread = || cell.warnings.iter().any(|w| w.code == MANIFEST_UNREADABLE);
-    if !cell.observed {
-        false
-    } else if cell.agents.is_empty() {
-        cell.is_ignored() || cell.reasons.iter().all(|r| r.code == Code::NoAgents)
-    } else {
-        !unread()
-    }
+    cell.is_ignored() || (cell.observed && cell.status != Status::Incomplete && !unread())
 }
 
 #[cfg(test)]

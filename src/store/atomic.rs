@@ -22,8 +22,11 @@ pub enum Writers {
 impl Writers {
     fn temporary(self, name: &str) -> String {
         // A name may be as long as names can be, and what goes around it must have room too.
-        let whole = name.floor_char_boundary(name.len().min(230));
-        let name = &name[..whole];
+        let mut cut = name.len().min(230);
+        while !name.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let name = &name[..cut];
         match self {
             Self::One => format!(".{name}.tmp"),
             Self::Many => format!(".{name}.{}.tmp", std::process::id()),
