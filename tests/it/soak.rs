@@ -116,7 +116,9 @@ impl Model {
                 }
             }
             // While its agents cannot be known, what is remembered of them stays.
-            let agents_known = !(cell.there && cell.broken && cell.canonical);
+            let whole = !cell.torn && !cell.broken;
+            let ignored = !cell.broken && cell.lifecycle == "archived";
+            let agents_known = !cell.there || ignored || whole;
             let gone: Vec<String> = self
                 .open
                 .iter()
