@@ -121,6 +121,10 @@ fn judge(
         .max()
         .unwrap_or(Exit::Healthy);
     let mut warnings = held;
+    if !snapshot.full && snapshot.cells.places() == 0 {
+        let message = "no cell matches --cell: nothing was looked at";
+        warnings.push(Warning::new("no_match", message));
+    }
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
         snapshot
@@ -257,7 +261,7 @@ fn locked(
             .as_ref()
             .is_none_or(|(_, set)| set.is_match(cell))
     };
-    let vanished = !holds::root_changed(&judged.warnings);
+    let vanished = holds::believes_absence(&judged.warnings);
     let mut sweep = ledger::Sweep::new(&judged.snapshot, &judged.decisions, &about.id);
     while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
         store.record(&mut batch).map_err(of_store)?;

@@ -80,6 +80,9 @@ pub(super) fn heartbeats(common: &Common) -> Result<Ending, Failure> {
     let setup = Setup::load(common, None)?;
     let json = wants_json(common, "heartbeats")?;
     let dir = setup.config.heartbeat_dir();
+    if !common.quiet {
+        setup.warnings.iter().for_each(out::warn_of);
+    }
     let jobs = heartbeats::read(&dir, host::now())?;
     let document = heartbeats::document(&dir, &jobs);
     let exit = if document.late > 0 {

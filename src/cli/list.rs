@@ -35,6 +35,7 @@ pub(super) fn list(common: &Common, setup: &Setup) -> Result<Ending, Failure> {
         out::with(|out| write(&snapshot, out))?;
     }
     if !common.quiet {
+        setup.warnings.iter().for_each(out::warn_of);
         warn(&snapshot);
     }
     Ok(Exit::Healthy.into())
@@ -192,7 +193,11 @@ mod tests {
             taken_at: Timestamp::from_secs(412),
             boot_id: String::new(),
             missions_root: "/m/".into(),
-            root: RootMark { dev: 1, fsid: 1 },
+            root: RootMark {
+                dev: 1,
+                fsid: 1,
+                path: "/m".into(),
+            },
             full: true,
             cells: cells.into_iter().collect(),
             warnings: Vec::new(),

@@ -57,6 +57,7 @@ pub(super) fn status(
         out::with(|out| shown.write(look.as_deref(), out))?;
     }
     if !common.quiet {
+        setup.warnings.iter().for_each(out::warn_of);
         warn_all(loaded.warnings);
     }
     Ok(Exit::Healthy.into())

@@ -9,16 +9,28 @@ use crate::model::time::human;
 /// The code of the warning that the missions root is not the one it was.
 pub const ROOT_CHANGED: &str = "root_changed";
 
+/// The code of the warning that another directory is looked at than in the last run. It is no
+/// reason to distrust what is there, only what is not.
+pub const OTHER_ROOT: &str = "other_root";
+
 /// The code of the warning that the clock has gone backwards.
 pub const CLOCK: &str = "clock";
 
 /// The codes of all warnings that speak against acting.
 pub const HOLDS: [&str; 2] = [ROOT_CHANGED, CLOCK];
 
-/// True if, by one of these warnings, what is missing is not to be believed gone.
+/// True if one of these warnings is that the missions root is not what it was.
 #[must_use]
 pub fn root_changed(warnings: &[Warning]) -> bool {
     warnings.iter().any(|w| w.code == ROOT_CHANGED)
+}
+
+/// True if, by these warnings, a subject that was not found may be believed gone.
+#[must_use]
+pub fn believes_absence(warnings: &[Warning]) -> bool {
+    warnings
+        .iter()
+        .all(|w| w.code != ROOT_CHANGED && w.code != OTHER_ROOT)
 }
 
 /// Compares this run's view of the host with that of the last run.
@@ -42,6 +54,13 @@ pub fn holds(snapshot: &Snapshot, state: &State, min_subjects: u32) -> Vec<Warni
             snapshot.root.dev, last.root.dev
         );
         warnings.push(Warning::new(ROOT_CHANGED, message));
+    } else if snapshot.full && is_elsewhere(&snapshot.root.path, &last.root.path) {
+        let message = format!(
+            "{root} is another directory than the {} of the last run: nothing is concluded from what it lacks \
+             (a missions root of its own wants a state directory of its own, --state-dir)",
+            crate::model::text::visible(&last.root.path)
+        );
+        warnings.push(Warning::new(OTHER_ROOT, message));
     } else if snapshot.full && snapshot.cells.places() == 0 && last.cells >= u64::from(min_subjects)
     {
         let message = format!(
@@ -59,4 +78,9 @@ pub fn holds(snapshot: &Snapshot, state: &State, min_subjects: u32) -> Vec<Warni
         warnings.push(Warning::new(CLOCK, message));
     }
     warnings
+}
+
+/// True for two paths that are both known and differ.
+fn is_elsewhere(now: &str, then: &str) -> bool {
+    !now.is_empty() && !then.is_empty() && now != then
 }

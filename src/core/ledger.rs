@@ -350,7 +350,11 @@ mod tests {
             taken_at: Timestamp::from_secs(60 * minute as i64),
             boot_id: "b".into(),
             missions_root: "/m".into(),
-            root: RootMark { dev: 1, fsid: 1 },
+            root: RootMark {
+                dev: 1,
+                fsid: 1,
+                path: "/m".into(),
+            },
             full: true,
             cells: looks
                 .iter()

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use super::cell::{Cell, Status, Warning};
 use super::time::Timestamp;
 
-/// The missions root, as far as it tells one file system from another.
+/// The missions root, as far as it tells one from another.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RootMark {
     /// `st_dev` of the root.
     pub dev: u64,
     /// The file system's own id (`f_fsid`), which survives a reboot where it has one.
     pub fsid: u64,
+    /// Its real path, links followed; empty where that could not be told.
+    #[serde(default)]
+    pub path: String,
 }
 
 /// What a run saw, judged cell by cell.

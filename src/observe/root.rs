@@ -67,10 +67,16 @@ pub(super) fn open(path: &Path, scope: Option<&GlobSet>) -> Result<Root, Failure
         mark: RootMark {
             dev: stat.st_dev,
             fsid,
+            path: real_path(path),
         },
         fd,
         names,
     })
+}
+
+fn real_path(path: &Path) -> String {
+    let real = std::fs::canonicalize(path).unwrap_or_default();
+    from_bytes(real.as_os_str().as_encoded_bytes()).into_owned()
 }
 
 fn in_scope(scope: Option<&GlobSet>, name: &CStr) -> bool {

@@ -90,7 +90,11 @@ pub(super) fn report(cells: Vec<Cell>, decisions: Vec<Decision>) -> Report {
             taken_at: Timestamp::from_secs(NOW),
             boot_id: String::new(),
             missions_root: "/var/missions".into(),
-            root: RootMark { dev: 1, fsid: 1 },
+            root: RootMark {
+                dev: 1,
+                fsid: 1,
+                path: "/m".into(),
+            },
             full: true,
             cells,
             warnings: Vec::new(),

@@ -200,3 +200,37 @@ fn a_root_that_is_suddenly_empty_is_no_healthy_fleet() {
     world.cell("c1").run(&["--json"]).code(0);
     assert_eq!(transitions(&world)["incident_closed c3/main null"], 1);
 }
+
+#[test]
+fn another_missions_root_under_one_state_is_no_end_of_the_first() {
+    let world = World::new();
+    world
+        .cell("a")
+        .cell("b")
+        .beat("b", 900)
+        .run(&["--json"])
+        .code(2);
+    let other = world.base().join("other");
+    fs::create_dir(&other).unwrap();
+    let state_dir = world.state();
+    let args = [
+        "--json",
+        "--root",
+        other.to_str().unwrap(),
+        "--state-dir",
+        state_dir.to_str().unwrap(),
+    ];
+    assert!(world.bare(&args).run().code(0).warns("other_root"));
+    // Back at the first, which is another one again, and then as ever.
+    assert!(world.run(&["--json"]).code(2).warns("other_root"));
+    assert!(!world.run(&["--json"]).code(2).warns("other_root"));
+    assert_eq!(transitions(&world)["incident_opened b/main \"stale\""], 1);
+    assert!(!transitions(&world).contains_key("incident_closed b/main null"));
+}
+
+#[test]
+fn a_scope_that_matches_nothing_is_said() {
+    let world = World::new();
+    let run = world.cell("a").run(&["--json", "--cell", "b*"]);
+    assert!(run.code(0).warns("no_match"), "{run}");
+}

@@ -34,7 +34,11 @@ fn state(names: &[&str]) -> State {
             exit: 2,
             duration_ms: 9,
             boot_id: String::new(),
-            root: RootMark { dev: 1, fsid: 1 },
+            root: RootMark {
+                dev: 1,
+                fsid: 1,
+                path: "/m".into(),
+            },
             cells: 3,
         }),
     }
