@@ -97,10 +97,29 @@ impl Names {
     }
 
     /// Puts them in byte order.
+    ///
+    /// Names of a fleet mostly begin alike, so that comparing them whole is mostly comparing what
+    /// is the same. The eight bytes behind what all have in common nearly always decide.
     fn sort(&mut self) {
-        let mut starts = std::mem::take(&mut self.starts);
-        starts.sort_unstable_by(|a, b| self.at(*a).to_bytes().cmp(self.at(*b).to_bytes()));
-        self.starts = starts;
+        let names = || self.starts.iter().map(|start| self.at(*start).to_bytes());
+        let Some(first) = names().next() else { return };
+        let alike = |name: &[u8]| name.iter().zip(first).take_while(|(a, b)| a == b).count();
+        let common = names().map(alike).min().unwrap_or(0);
+        let key = |name: &[u8]| {
+            let mut key = [0; 8];
+            // No name holds a NUL, so that the shorter of two comes first, as it must.
+            key.iter_mut()
+                .zip(&name[common..])
+                .for_each(|(to, from)| *to = *from);
+            u64::from_be_bytes(key)
+        };
+        let mut keyed: Vec<(u64, usize)> =
+            names().map(key).zip(self.starts.iter().copied()).collect();
+        keyed.sort_unstable_by(|(a, x), (b, y)| {
+            a.cmp(b)
+                .then_with(|| self.at(*x).to_bytes().cmp(self.at(*y).to_bytes()))
+        });
+        self.starts = keyed.into_iter().map(|(_, start)| start).collect();
     }
 
     fn at(&self, start: usize) -> &CStr {
@@ -116,5 +135,33 @@ impl Names {
     /// The name at a place.
     pub(super) fn get(&self, place: usize) -> &CStr {
         self.at(self.starts[place])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_are_in_byte_order(
+            prefix in "[a-c]{0,3}",
+            rest in proptest::collection::vec(proptest::collection::vec(1u8..=255, 0..12), 0..30),
+        ) {
+            let mut all: Vec<CString> = rest
+                .into_iter()
+                .filter_map(|rest| CString::new([prefix.as_bytes(), &rest].concat()).ok())
+                .collect();
+            let mut names = Names::default();
+            all.iter().for_each(|name| names.push(name));
+            names.sort();
+            all.sort();
+            let sorted: Vec<CString> = (0..names.len()).map(|n| names.get(n).to_owned()).collect();
+            prop_assert_eq!(sorted, all);
+        }
     }
 }
