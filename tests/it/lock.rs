@@ -216,11 +216,12 @@ fn waiting_for_the_lock_takes_nothing_off_the_deadline() {
     std::thread::scope(|s| {
         let run = s.spawn(|| {
             world
-                .run(&["--wait-lock", "20s", "--deadline", "300ms"])
+                .run(&["--wait-lock", "20s", "--deadline", "2s"])
                 .exit()
         });
-        // Longer than the deadline, which is not to have begun.
-        std::thread::sleep(Duration::from_millis(400));
+        // Longer than the deadline, which is not to have begun. It is that long so that a busy host
+        // still looks at one cell within what is left of it.
+        std::thread::sleep(Duration::from_millis(2200));
         drop(held);
         assert_eq!(run.join().unwrap(), 0);
     });
