@@ -16,10 +16,11 @@
 //! | module | what lives there | may use |
 //! |---|---|---|
 //! | [`model`] | the vocabulary: data and no rules | std, serde |
-//! | [`core`] | pure rules: classify, decide, ledger | `model` |
 //! | [`yaml`] | YAML with positions, problems with carets | `model` |
+//! | [`plan`] | text → checked plans; which plan governs whom | `model`, `yaml` |
+//! | [`core`] | pure rules: classify, decide, ledger | `model`, `plan` |
 //! | [`sys`] | system calls, wrapped | `model` |
-//! | [`config`] | files and flags → checked values | `yaml`, `model`, `sys` |
+//! | [`config`] | files and flags → checked values | `yaml`, `model`, `plan`, `sys` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
 //! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `sys` |
@@ -36,6 +37,7 @@ pub mod core;
 pub mod model;
 pub mod observe;
 pub mod pipeline;
+pub mod plan;
 pub mod report;
 pub mod store;
 pub mod sys;

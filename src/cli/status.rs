@@ -12,6 +12,7 @@ use super::list::{wants_json, warn_all};
 use super::setup::Setup;
 use super::{Ending, out};
 use crate::model::cell::{Cell, Status};
+use crate::model::condition::Condition;
 use crate::model::exit::{Exit, Failure};
 use crate::model::state::{Incident, LastRun, State, SubjectState};
 use crate::model::text::{from_bytes, shortened, visible};
@@ -191,7 +192,7 @@ struct Run<'a> {
 #[derive(Serialize)]
 struct Subject<'a> {
     subject: &'a str,
-    status: Status,
+    status: Condition,
     since: Timestamp,
     reasons: &'a [String],
     incident: Option<&'a Incident>,

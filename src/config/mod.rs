@@ -4,7 +4,6 @@ mod check;
 mod env;
 mod load;
 pub mod raw;
-mod units;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,9 +11,9 @@ use std::time::Duration;
 use crate::model::cell::FOUNDATION_SUBDIRS;
 use crate::sys::beneath::Mounts;
 
+pub use crate::yaml::units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
 pub use env::Env;
 pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
-pub use units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
 
 /// Where root's state lies unless something else is said.
 const STATE_DIR: &str = "/var/lib/lazarus-pit";

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::units::{Seconds, Size, Span};
+use crate::yaml::units::{Seconds, Size, Span};
 use crate::yaml::{Secret, Spanned};
 
 /// The configuration of lazarus-pit.

@@ -129,6 +129,7 @@ fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<De
     }
     Some(Decision {
         subject: name,
+        condition: subject.status().into(),
         plan: None,
         policy: None,
         verdict,
@@ -137,6 +138,9 @@ fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<De
         down_since,
         next_attempt_at: None,
         because,
+        checks: Vec::new(),
+        action: None,
+        question: None,
     })
 }
 

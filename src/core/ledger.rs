@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use super::decide::{self, Subject, subjects};
 use crate::model::cell::{Cell, MANIFEST_UNREADABLE, Status};
+use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
 use crate::model::snapshot::Snapshot;
@@ -25,7 +26,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::IncidentOpened => incident_opened(state, event),
         Kind::IncidentClosed => incident_closed(state, event),
         Kind::RunFinished => run_finished(state, event),
-        Kind::RunStarted | Kind::RunKilled | Kind::StateRecovered | Kind::Unknown => {}
+        _ => {}
     }
 }
 
@@ -35,11 +36,13 @@ fn status_changed(state: &mut State, event: &Event) {
     };
     let incident = state.subjects.remove(subject).and_then(|s| s.incident);
     let Some(status) = event.to else { return };
-    if status != Status::Healthy || incident.is_some() {
+    if status != Condition::Healthy || incident.is_some() {
         let entry = SubjectState {
             status,
             since: event.ts,
+            before: Vec::new(),
             reasons: event.reasons.clone(),
+            traits: event.traits.clone(),
             incident,
         };
         state.subjects.insert(subject.clone(), entry);
@@ -55,8 +58,10 @@ fn incident_opened(state: &mut State, event: &Event) {
         .subjects
         .entry(subject.clone())
         .or_insert_with(|| SubjectState {
-            status: event.to.unwrap_or(Status::Incomplete),
+            status: event.to.unwrap_or(Condition::Incomplete),
             since: event.ts,
+            before: Vec::new(),
+            traits: event.traits.clone(),
             reasons: event.reasons.clone(),
             incident: None,
         });
@@ -64,6 +69,7 @@ fn incident_opened(state: &mut State, event: &Event) {
         id: id.clone(),
         opened_at: event.ts,
         down_since: event.down_since.unwrap_or(event.ts),
+        exhausted: false,
     });
 }
 
@@ -75,7 +81,7 @@ fn incident_closed(state: &mut State, event: &Event) {
         return;
     };
     entry.incident = None;
-    if entry.status == Status::Healthy {
+    if entry.status == Condition::Healthy {
         state.subjects.remove(subject);
     }
 }
@@ -105,6 +111,7 @@ fn run_finished(state: &mut State, event: &Event) {
         boot_id: event.boot_id.clone().unwrap_or_default(),
         root,
         cells: if seen == 0 { cells } else { seen },
+        reboot: None,
     });
 }
 
@@ -179,9 +186,10 @@ impl<'a> Sweep<'a> {
     fn subject(&self, subject: &Subject<'_>, state: &State, events: &mut Vec<Event>) {
         let name = subject.name();
         let known = state.subjects.get(&name);
-        let (before, status) = (known.map(|k| k.status), subject.status());
+        let (before, status) = (known.map(|k| k.status), Condition::from(subject.status()));
         let open = known.and_then(|k| k.incident.as_ref());
-        if let Some(incident) = open.filter(|_| subject.observed() && status == Status::Healthy) {
+        if let Some(incident) = open.filter(|_| subject.observed() && status == Condition::Healthy)
+        {
             events.push(self.closed(&name, incident, "recovered"));
         }
         let codes = || -> Vec<String> {
@@ -190,9 +198,9 @@ impl<'a> Sweep<'a> {
                 .map(|r| r.code.as_str().to_owned())
                 .collect()
         };
-        if before.unwrap_or(Status::Healthy) != status {
+        if before.unwrap_or(Condition::Healthy) != status {
             events.push(Event {
-                from: before.or(state.last_run.is_some().then_some(Status::Healthy)),
+                from: before.or(state.last_run.is_some().then_some(Condition::Healthy)),
                 to: Some(status),
                 reasons: codes(),
                 ..self.event(Kind::StatusChanged, &name)

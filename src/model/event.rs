@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::Status;
+use super::condition::Condition;
 use super::snapshot::{RootMark, Summary};
+use super::state::Traits;
 use super::time::Timestamp;
 
 /// What happened.
@@ -22,6 +23,32 @@ pub enum Kind {
     IncidentOpened,
     /// A subject is healthy again, or gone.
     IncidentClosed,
+    /// A human is asked whether an attempt may be made.
+    ApprovalRequested,
+    /// A human agreed.
+    Approved,
+    /// A human refused.
+    Denied,
+    /// Nobody answered in time.
+    ApprovalExpired,
+    /// An attempt is about to be made: durable before anything is done.
+    Intent,
+    /// A step of an attempt is over.
+    Step,
+    /// An attempt's steps are over.
+    AttemptFinished,
+    /// Nobody is revived: mass-failure protection, or the host itself, speaks against it.
+    Held,
+    /// A mass failure is over, or was released.
+    Released,
+    /// A subject's attempts are used up.
+    Exhausted,
+    /// An operator took a subject out of revival.
+    Paused,
+    /// An operator gave a subject back to revival.
+    Resumed,
+    /// An operator had a subject's attempts and refusals forgotten.
+    Reset,
     /// A broken state file was set aside and rebuilt from this journal.
     StateRecovered,
     /// An event of another version: kept, without effect.
@@ -52,12 +79,72 @@ pub struct Event {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// `status_changed`: the status before; absent where there was no run before.
+    /// The governing plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Status>,
-    /// `status_changed`: the status now; absent where the subject is gone.
+    pub plan: Option<String>,
+    /// `intent`, `approval_requested`: the plan's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Status>,
+    pub plan_hash: Option<String>,
+    /// The attempt's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#ref: Option<String>,
+    /// The attempt's number within its incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// `intent`: what is about to be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<PlannedStep>,
+    /// `intent`: how long the subject has to become healthy afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_ms: Option<u64>,
+    /// `intent`: the window in which the attempt counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// `intent`: true for one that is let through a hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
+    /// `step`: which of the attempt's steps, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// `step`: its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// `step`, `attempt_finished`: what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// `step`: what its command ended with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// `step`, `attempt_finished`: why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// `step`: where its output is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// `approval_requested`: what an answer has to name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// `approval_requested`: until when an answer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// `approval_requested`: how long after a refusal it is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_again_ms: Option<u64>,
+    /// `paused`, `denied`: until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// `status_changed`: the condition before; absent where there was no run before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Condition>,
+    /// `status_changed`: the condition now; absent where the subject is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Condition>,
+    /// `status_changed`: since when, where that was before it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// `status_changed`: what plans ask of the subject beside its condition.
+    #[serde(default, skip_serializing_if = "Traits::is_empty")]
+    pub traits: Traits,
     /// `status_changed`: the reasons' codes. Text, so that a newer version's code is no bad line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
@@ -73,7 +160,7 @@ pub struct Event {
     /// `run_finished`: the exit code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<u8>,
-    /// `run_finished`: how long the run took.
+    /// `run_finished`, `step`: how long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
     /// `run_finished`: how many cells had which status.
@@ -88,9 +175,19 @@ pub struct Event {
     /// `run_finished`: the missions root it looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<RootMark>,
-    /// `run_killed`: the process that was ended.
+    /// `run_killed`: the process that was ended; `step`: its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
+}
+
+/// A step as its intent has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its kind.
+    pub kind: String,
+    /// Its command, where it has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
 }
 
 impl Event {
@@ -106,8 +203,28 @@ impl Event {
             subject: None,
             incident: None,
             reason: None,
+            plan: None,
+            plan_hash: None,
+            r#ref: None,
+            attempt: None,
+            steps: Vec::new(),
+            verify_ms: None,
+            window_ms: None,
+            canary: false,
+            index: None,
+            kind: None,
+            result: None,
+            exit_code: None,
+            error: None,
+            log: None,
+            code: None,
+            expires_at: None,
+            ask_again_ms: None,
+            until: None,
             from: None,
             to: None,
+            since: None,
+            traits: Traits::default(),
             reasons: Vec::new(),
             down_since: None,
             down_for: None,

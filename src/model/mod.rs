@@ -1,10 +1,13 @@
 //! The vocabulary that every stage shares. Data and conversions only: no rule, no input, no output.
 
+pub mod action;
 pub mod cell;
+pub mod condition;
 pub mod decision;
 pub mod event;
 pub mod exit;
 pub mod snapshot;
 pub mod state;
+pub mod step;
 pub mod text;
 pub mod time;

@@ -1,10 +1,11 @@
-//! What is carried from run to run. It grows with what is down, not with the fleet.
+//! What is carried from run to run. It grows with trouble, not with the fleet.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::Status;
+use super::action::{AttemptResult, Ended};
+use super::condition::Condition;
 use super::snapshot::RootMark;
 use super::time::Timestamp;
 
@@ -17,6 +18,15 @@ pub struct State {
     /// The subjects that are not healthy.
     #[serde(default)]
     pub subjects: BTreeMap<String, SubjectState>,
+    /// What outlasts an incident: attempts, approvals, pauses.
+    #[serde(default)]
+    pub memory: BTreeMap<String, Memory>,
+    /// The mass failure that is going on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// How many attempts ended how, ever.
+    #[serde(default)]
+    pub totals: BTreeMap<AttemptResult, u64>,
     /// The last run that looked at every cell.
     #[serde(default)]
     pub last_run: Option<LastRun>,
@@ -25,16 +35,56 @@ pub struct State {
 /// What is remembered of a subject that is not healthy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubjectState {
-    /// Its status when it was last looked at.
-    pub status: Status,
-    /// When a run first saw that status.
+    /// Its condition when it was last looked at.
+    pub status: Condition,
+    /// Since when: for a stale one since it became stale, else since a run first saw it.
     pub since: Timestamp,
+    /// What it was before that, since it was last healthy: oldest first, the last few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Span>,
     /// The codes of its reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// What plans ask of it beside its condition.
+    #[serde(default, skip_serializing_if = "Traits::is_empty")]
+    pub traits: Traits,
     /// The open incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<Incident>,
+}
+
+/// A condition, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The condition.
+    pub status: Condition,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What plans ask of a subject beside its condition: with it, a journal is enough to decide again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traits {
+    /// Its cell's labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Whether its cell is frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
+    /// The last word of its heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    /// How its process ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+impl Traits {
+    /// True where there is nothing to remember.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// From the moment a subject goes down until it is healthy again.
@@ -46,6 +96,143 @@ pub struct Incident {
     pub opened_at: Timestamp,
     /// Since when it has been down.
     pub down_since: Timestamp,
+    /// True once its exhaustion was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exhausted: bool,
+}
+
+/// What is remembered of a subject whether it is down or not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Attempts that may still count, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// The question that was put to a human.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Who took it out of revival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Ends of processes up to this moment are no longer taken for hopeless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgiven_at: Option<Timestamp>,
+}
+
+impl Memory {
+    /// True where there is nothing to remember.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One attempt that was made, or may have been made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number within its incident, from 1.
+    pub number: u32,
+    /// The incident.
+    pub incident: String,
+    /// Its own id.
+    pub r#ref: String,
+    /// The plan.
+    pub plan: String,
+    /// The plan's version.
+    pub plan_hash: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// When its last step was over; absent while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// What came of its steps; absent while it is under way, or where its run was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<AttemptResult>,
+    /// Until when the subject has to be healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_until: Option<Timestamp>,
+    /// How long the subject has to become healthy, in milliseconds.
+    #[serde(default)]
+    pub verify_ms: u64,
+    /// The window in which it counts, in milliseconds.
+    #[serde(default)]
+    pub window_ms: u64,
+    /// True for one that was let through a hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
+}
+
+/// A question to a human, and the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The incident that it is about.
+    pub incident: String,
+    /// The attempt that it is about.
+    pub attempt: u32,
+    /// The plan.
+    pub plan: String,
+    /// The version of the plan that is agreed to.
+    pub plan_hash: String,
+    /// What an answer has to name.
+    pub code: String,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Until when an answer counts.
+    pub expires_at: Timestamp,
+    /// How long after a refusal it is asked again, in milliseconds.
+    pub ask_again_ms: u64,
+    /// The answer; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What it is.
+    pub kind: AnswerKind,
+    /// Who gave it: an event's `actor`.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// For a refusal: until when it is not asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerKind {
+    /// Yes.
+    Approved,
+    /// No.
+    Denied,
+    /// Nobody answered in time.
+    Expired,
+}
+
+/// Who took a subject out of revival.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Why.
+    pub reason: String,
+    /// Who: an event's `actor`.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; absent is until it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// A mass failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// When it was released, although it goes on: a canary lives, or an operator's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Timestamp>,
 }
 
 /// What is remembered of the last run that looked at every cell.
@@ -65,4 +252,7 @@ pub struct LastRun {
     pub root: RootMark,
     /// How many cells there were, ignored ones included, the last time that there were any.
     pub cells: u64,
+    /// The last boot between two runs: the last run before it, and the first after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<(Timestamp, Timestamp)>,
 }

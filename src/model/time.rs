@@ -140,6 +140,12 @@ pub fn human(duration: Duration) -> String {
         .join(" ")
 }
 
+/// A duration as an operator would write it, nothing left out: `90s` is `1m 30s`.
+#[must_use]
+pub fn exact(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

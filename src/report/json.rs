@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Report, Run, VERSION};
 use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning};
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::{Decision, Policy, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Cells, Summary};
 use crate::model::time::{Timestamp, millis};
@@ -218,7 +218,7 @@ pub struct DecisionDocument<'a> {
     /// The governing plan.
     plan: Option<&'a str>,
     /// Its policy.
-    policy: Option<&'a str>,
+    policy: Option<Policy>,
     /// What was decided.
     verdict: Verdict,
     /// The incident's id.
@@ -238,7 +238,7 @@ impl<'a> From<&'a Decision> for DecisionDocument<'a> {
         Self {
             subject: &d.subject,
             plan: d.plan.as_deref(),
-            policy: d.policy.as_deref(),
+            policy: d.policy,
             verdict: d.verdict,
             incident: d.incident.as_deref(),
             attempt: d.attempt,

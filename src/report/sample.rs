@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Report, Run};
 use crate::model::cell::{Agent, Beat, Cell, Code, Layout, Lifecycle, Reason, Status, Warning};
+use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Cells, RootMark, Snapshot, Summary};
@@ -70,6 +71,7 @@ pub(super) fn cell(id: &str, agents: Vec<Agent>) -> Cell {
 pub(super) fn decision(subject: &str, verdict: Verdict, why: &str) -> Decision {
     Decision {
         subject: subject.into(),
+        condition: Condition::Stale,
         plan: None,
         policy: None,
         verdict,
@@ -78,6 +80,9 @@ pub(super) fn decision(subject: &str, verdict: Verdict, why: &str) -> Decision {
         down_since: Some(Timestamp::from_secs(NOW - 412)),
         next_attempt_at: None,
         because: vec![Reason::new(Code::NoPlan, why)],
+        checks: Vec::new(),
+        action: None,
+        question: None,
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Loaded {
 /// What was found where the state file should be.
 enum OnDisk {
     Absent,
-    Whole(State, u64),
+    Whole(Box<State>, u64),
     Broken(String),
 }
 
@@ -74,7 +74,7 @@ pub fn peek(dir: Option<&StateDir>) -> Result<Loaded, StoreError> {
         });
     };
     let (mut state, hint, broken) = match read_file(dir)? {
-        OnDisk::Whole(state, offset) => (state, Some(offset), None),
+        OnDisk::Whole(state, offset) => (*state, Some(offset), None),
         OnDisk::Absent => (State::default(), None, None),
         OnDisk::Broken(why) => (State::default(), None, Some(why)),
     };
@@ -143,7 +143,7 @@ fn read_file(dir: &StateDir) -> Result<OnDisk, StoreError> {
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
     file.read_to_end(&mut bytes).map_err(failed)?;
     match parse(&bytes) {
-        Ok((state, offset)) => Ok(OnDisk::Whole(state, offset)),
+        Ok((state, offset)) => Ok(OnDisk::Whole(Box::new(state), offset)),
         Err(Unusable::Newer(schema)) => {
             let cause = format!(
                 "it was written by a newer lazarus-pit ({schema}); use that version, or set the file aside"
@@ -319,8 +319,8 @@ fn set_aside(dir: &StateDir, now: Timestamp) -> Result<Option<PathBuf>, StoreErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cell::Status;
-    use crate::model::state::SubjectState;
+    use crate::model::condition::Condition;
+    use crate::model::state::{SubjectState, Traits};
 
     fn sample() -> State {
         let mut state = State {
@@ -331,8 +331,10 @@ mod tests {
         state.subjects.insert(
             "a/main".into(),
             SubjectState {
-                status: Status::Stale,
+                status: Condition::Stale,
                 since: at,
+                before: Vec::new(),
+                traits: Traits::default(),
                 reasons: vec!["stale".into()],
                 incident: None,
             },

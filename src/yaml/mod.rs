@@ -18,6 +18,7 @@ pub mod node;
 pub mod problem;
 pub mod scalar;
 pub mod spanned;
+pub mod units;
 
 pub use de::read;
 pub use load::load;

@@ -16,9 +16,12 @@ fn state(names: &[&str]) -> State {
             id: "0199-1".into(),
             opened_at: at(60),
             down_since: at(412),
+            exhausted: false,
         };
         let known = SubjectState {
-            status: Status::Stale,
+            status: Condition::Stale,
+            before: Vec::new(),
+            traits: Default::default(),
             since: at(60),
             reasons: vec!["stale".into()],
             incident: Some(incident),
@@ -40,7 +43,9 @@ fn state(names: &[&str]) -> State {
                 path: "/m".into(),
             },
             cells: 3,
+            reboot: None,
         }),
+        ..State::default()
     }
 }
 

@@ -8,24 +8,26 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 17] = [
+pub(super) const HOMES: [(&str, &[&str]); 19] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("crc32fast", &["core", "store"]),
+    ("crc32fast", &["core", "plan", "store"]),
+    ("croner", &["plan"]),
     ("env_logger", &["cli"]),
     ("fs2", &["store"]),
-    ("globset", &["observe", "pipeline", "cli"]),
-    ("humantime", &["config"]),
-    ("jiff", &["model"]),
+    ("globset", &["observe", "pipeline", "cli", "plan"]),
+    ("humantime", &["model", "yaml"]),
+    ("jiff", &["model", "plan", "act"]),
+    ("minijinja", &["plan"]),
     ("nix", &["sys"]),
     ("saphyr_parser", &["yaml"]),
-    ("schemars", &["model", "config", "report", "yaml"]),
+    ("schemars", &["model", "config", "plan", "report", "yaml"]),
     (
         "serde",
         &[
-            "model", "yaml", "config", "observe", "store", "act", "report", "cli",
+            "model", "yaml", "plan", "config", "observe", "store", "act", "report", "cli",
         ],
     ),
     ("strsim", &["yaml"]),
