@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,15 +14,18 @@ use globset::GlobSet;
 
 use crate::config::Config;
 use crate::core::classify::Limits;
-use crate::core::{decide, holds, ledger};
+use crate::core::decide::{self, Decisions};
+use crate::core::holds;
+use crate::core::rules::Rules;
+use crate::core::sweep::Sweep;
 use crate::model::cell::Warning;
-use crate::model::decision::Decision;
 use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::state::State;
 use crate::model::time::{Timestamp, millis};
 use crate::observe::{self, Look};
+use crate::plan::PlanSet;
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
 use crate::report::{Report, Run, bounded, prometheus};
@@ -49,6 +53,12 @@ pub struct Request {
     pub deadline: Duration,
     /// How long to wait for another run's lock.
     pub wait_lock: Duration,
+    /// The plans.
+    pub plans: Arc<PlanSet>,
+    /// `--no-act`: carry out no step.
+    pub no_act: bool,
+    /// `--force`: act even where mass-failure protection would hold.
+    pub force: bool,
     /// Whose files are believed.
     pub trust: Trust,
     /// What came up before the run began.
@@ -63,7 +73,7 @@ pub struct Request {
 struct Judged {
     snapshot: Snapshot,
     summary: Summary,
-    decisions: Vec<Decision>,
+    decisions: Decisions,
     warnings: Vec<Warning>,
     exit: Exit,
 }
@@ -92,6 +102,7 @@ pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: In
 fn judge(
     request: &Request,
     state: &State,
+    state_lost: bool,
     now: Timestamp,
     deadline: Instant,
 ) -> Result<Judged, Failure> {
@@ -108,7 +119,15 @@ fn judge(
         request.began.elapsed()
     );
     let summary = Summary::of(snapshot.cells.iter());
-    let decisions = decide::decide(&snapshot, state, now);
+    let rules = Rules {
+        plans: &request.plans,
+        protection: &config.protection,
+        restarts_per_run: config.limits.restarts_per_run,
+        gap: config.gap(),
+        force: request.force,
+        state_lost,
+    };
+    let decisions = decide::decide(&snapshot, &rules, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
     let root_changed = if holds::root_changed(&held) {
         Exit::Critical
@@ -116,6 +135,7 @@ fn judge(
         Exit::Healthy
     };
     let worst = decisions
+        .list
         .iter()
         .map(|d| d.verdict.exit())
         .max()
@@ -151,7 +171,7 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
     let loaded = peek(dir.as_ref()).map_err(of_store)?;
     let deadline = request.began + request.deadline;
-    let judged = judge(&request, &loaded.state, now, deadline)?;
+    let judged = judge(&request, &loaded.state, loaded.lost, now, deadline)?;
     let run = describe(&request, run_id(now), now, true);
     Ok(report(judged, request.warnings, loaded.warnings, run))
 }
@@ -239,7 +259,7 @@ fn locked(
     }));
     store.record(&mut first).map_err(of_store)?;
 
-    let judged = match judge(request, &store.state, now, deadline) {
+    let judged = match judge(request, &store.state, store.lost, now, deadline) {
         Ok(judged) => judged,
         Err(failure) => {
             let failed = Event {
@@ -262,7 +282,8 @@ fn locked(
             .is_none_or(|(_, set)| set.is_match(cell))
     };
     let vanished = holds::believes_absence(&judged.warnings);
-    let mut sweep = ledger::Sweep::new(&judged.snapshot, &judged.decisions, &about.id);
+    let mut code = host::code;
+    let mut sweep = Sweep::new(&judged.snapshot, &judged.decisions, &about.id, &mut code);
     while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
         store.record(&mut batch).map_err(of_store)?;
     }
@@ -297,7 +318,7 @@ fn report(judged: Judged, before: Vec<Warning>, of_store: Vec<Warning>, run: Run
     Report {
         snapshot: judged.snapshot,
         summary: judged.summary,
-        decisions: judged.decisions,
+        decisions: judged.decisions.list,
         warnings: bounded(warnings),
         run,
         exit: judged.exit,

@@ -155,7 +155,6 @@ fn agents(agents: &[Agent]) -> String {
 mod tests {
     use super::*;
     use crate::model::cell::{Beat, Layout, Lifecycle, Status};
-    use crate::model::snapshot::RootMark;
     use crate::model::time::Timestamp;
 
     fn cell(id: &str, lifecycle: Lifecycle, names: &[&str]) -> Cell {
@@ -189,19 +188,11 @@ mod tests {
     }
 
     fn snapshot(cells: Vec<Cell>) -> Snapshot {
-        Snapshot {
-            taken_at: Timestamp::from_secs(412),
-            boot_id: String::new(),
-            missions_root: "/m/".into(),
-            root: RootMark {
-                dev: 1,
-                fsid: 1,
-                path: "/m".into(),
-            },
-            full: true,
-            cells: cells.into_iter().collect(),
-            warnings: Vec::new(),
-        }
+        Snapshot::new(
+            Timestamp::from_secs(412),
+            "/m/",
+            cells.into_iter().collect(),
+        )
     }
 
     fn text(cells: Vec<Cell>) -> String {

@@ -87,18 +87,12 @@ impl Setup {
     ///
     /// # Errors
     /// An option has a value that cannot be (64).
-    pub(super) fn request(mut self, args: &CheckArgs, began: Instant) -> Result<Request, Failure> {
+    pub(super) fn request(self, args: &CheckArgs, began: Instant) -> Result<Request, Failure> {
         let deadline = args.deadline.unwrap_or(LOOK);
         if deadline.is_zero() {
             return Err(Failure::new(
                 Exit::Usage,
                 "--deadline must be more than nothing",
-            ));
-        }
-        if !self.config.plans.is_empty() {
-            self.warnings.push(Warning::new(
-                "plans_ignored",
-                "this version evaluates no plans: what is down is reported and left alone",
             ));
         }
         Ok(Request {
@@ -108,6 +102,9 @@ impl Setup {
             config: self.config,
             deadline,
             wait_lock: args.wait_lock.unwrap_or(Duration::ZERO),
+            plans: std::sync::Arc::default(),
+            no_act: args.no_act,
+            force: args.force,
             trust: self.trust,
             warnings: self.warnings,
             began,

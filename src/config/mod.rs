@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::model::cell::FOUNDATION_SUBDIRS;
 use crate::sys::beneath::Mounts;
 
+pub use crate::model::protection::Protection;
 pub use crate::yaml::units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
 pub use env::Env;
 pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
@@ -97,36 +98,6 @@ impl Config {
         self.protection
             .gap
             .max(self.heartbeat_interval.saturating_mul(3))
-    }
-}
-
-/// When many subjects go down at once, the likelier cause is not in them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Protection {
-    /// Fewer subjects (or cells, for the look at the root) than this are no mass.
-    pub min_subjects: u32,
-    /// This share of them going down together is a mass failure.
-    pub fraction: f64,
-    /// Within how long of one another.
-    pub window: Duration,
-    /// How many subjects a run still lets through.
-    pub canary: u32,
-    /// After a gap this long between runs nobody is revived; [`Config::gap`] has the last word.
-    pub gap: Duration,
-    /// For this long after a boot nobody is revived.
-    pub settle: Duration,
-}
-
-impl Default for Protection {
-    fn default() -> Self {
-        Self {
-            min_subjects: 10,
-            fraction: 0.5,
-            window: Duration::from_secs(600),
-            canary: 1,
-            gap: Duration::from_secs(600),
-            settle: Duration::from_secs(120),
-        }
     }
 }
 

@@ -1,12 +1,20 @@
 //! The decision: one verdict for each subject, with its reasons.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use super::judge::{Case, Consent, Ruling};
+use super::mass::{self, Mass};
+use super::needs::Needs;
+use super::rules::Rules;
+use super::view::{GATEWAY, View};
+use crate::model::action::{Action, Place};
 use crate::model::cell::{Agent, Cell, Code, Reason, Status};
-use crate::model::decision::{Decision, Verdict};
+use crate::model::condition::Condition;
+use crate::model::decision::{Decision, Question, Verdict};
 use crate::model::snapshot::Snapshot;
-use crate::model::state::State;
+use crate::model::state::{Memory, Span, State, SubjectState};
 use crate::model::time::{Timestamp, human};
+use crate::plan::Plan;
 
 /// What a run looks at as one thing: an agent, or a cell whose agents cannot be known.
 #[derive(Clone, Copy, Debug)]
@@ -62,34 +70,153 @@ pub fn subjects(cell: &Cell) -> impl Iterator<Item = Subject<'_>> {
         }))
 }
 
+/// All that was decided in one run.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    /// One for each subject that is not healthy, and for each whose incident ends, in byte order.
+    pub list: Vec<Decision>,
+    /// The mass failure that goes on.
+    pub mass: Option<Mass>,
+    /// Why a mass failure holds nobody: a canary lives, or an operator said so.
+    pub released: Option<&'static str>,
+    /// Why nobody at all is revived in this run.
+    pub hold: Option<Reason>,
+}
+
+impl Decisions {
+    /// The decision about a subject.
+    #[must_use]
+    pub fn of(&self, subject: &str) -> Option<&Decision> {
+        let at = self
+            .list
+            .binary_search_by(|d| d.subject.as_str().cmp(subject));
+        at.ok().and_then(|at| self.list.get(at))
+    }
+}
+
 /// Decides, for each subject that is not healthy or was not at the last look, what to do.
 ///
 /// Total and deterministic: no clock, no file, no environment. The decisions are in byte order of
 /// their subjects; healthy subjects without an open incident have none, since on a sound fleet
 /// they are all there is.
 #[must_use]
-pub fn decide(snapshot: &Snapshot, state: &State, now: Timestamp) -> Vec<Decision> {
+pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timestamp) -> Decisions {
     let noted = noted(state);
-    let mut decisions: Vec<Decision> = snapshot
-        .cells
-        .iter()
-        .filter(|cell| !is_quiet(cell, &noted))
-        .flat_map(subjects)
-        .filter_map(|subject| decide_one(&subject, state, now))
-        .collect();
+    let nothing = Memory::default();
+    let root = snapshot.missions_root.to_string_lossy();
+    let mut in_scope = snapshot.gateways.len();
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for cell in snapshot.cells.iter().filter(|cell| !cell.is_ignored()) {
+        in_scope += cell.agents.len().max(1);
+        if is_quiet(cell, &noted) && !has_ended(cell, snapshot) {
+            continue;
+        }
+        let views = subjects(cell).map(|subject| View::of(&subject, snapshot));
+        cases.extend(views.map(|view| case(view, rules, state, &nothing, &root, now)));
+    }
+    let gateways = snapshot.gateways.iter();
+    cases.extend(gateways.map(|gateway| {
+        let view = View::of_gateway(gateway, snapshot);
+        case(view, rules, state, &nothing, &root, now)
+    }));
     // Cells are in order, and so are a cell's agents; `a/x` and `a-b/x` still come the other way
     // round as subjects, because `-` stands before `/`.
-    decisions.sort_by(|a, b| a.subject.cmp(&b.subject));
-    decisions
+    cases.sort_by(|a, b| a.view.name.cmp(&b.view.name));
+
+    let mut unwell: BTreeMap<String, Condition> = BTreeMap::new();
+    let mut down: Vec<Timestamp> = Vec::new();
+    for case in cases.iter().filter(|case| !case.is_well()) {
+        unwell.insert(case.view.name.clone(), case.condition);
+        if case.view.observed {
+            down.push(case.went_down());
+        }
+    }
+    let needs = Needs::new(rules.plans, snapshot, state, &unwell);
+    let ruled: Vec<(Case<'_>, Ruling)> = cases
+        .into_iter()
+        .map(|case| {
+            let ruling = case.judge(&needs);
+            (case, ruling)
+        })
+        .collect();
+
+    let mass = match snapshot.full {
+        true => mass::mass(
+            down,
+            in_scope,
+            rules.protection,
+            mass::reboot(snapshot, state),
+        ),
+        false => None,
+    };
+    let released = released(rules, state, &unwell, snapshot.full, mass.is_some());
+    let mut fleet = Fleet {
+        rules,
+        hold: mass::host_hold(snapshot, state, rules),
+        mass_holds: mass_holds(state, snapshot.full, mass, released, rules),
+        canaries: HashSet::new(),
+        chosen: HashSet::new(),
+    };
+    fleet.choose(&ruled);
+    let list = ruled
+        .into_iter()
+        .map(|(case, ruling)| fleet.conclude(case, ruling, &root))
+        .filter(|d| d.verdict != Verdict::Healthy || d.incident.is_some())
+        .collect();
+    Decisions {
+        list,
+        mass,
+        released,
+        hold: fleet.hold,
+    }
+}
+
+/// Why a mass failure holds nobody, if so.
+fn released(
+    rules: &Rules<'_>,
+    state: &State,
+    unwell: &BTreeMap<String, Condition>,
+    full: bool,
+    mass: bool,
+) -> Option<&'static str> {
+    if rules.force && (mass || state.hold.is_some()) {
+        return Some("force");
+    }
+    let hold = state.hold.as_ref()?;
+    if hold.released.is_some() {
+        return Some("released");
+    }
+    // A canary that is healthy by news of itself: it is not among those that are unwell.
+    let lives = |(name, memory): (&String, &Memory)| {
+        let last = memory.attempts.last();
+        last.is_some_and(|a| a.canary && a.at >= hold.since) && !unwell.contains_key(name)
+    };
+    (full && state.memory.iter().any(lives)).then_some("canary")
+}
+
+/// The sentence for those that a mass failure holds.
+fn mass_holds(
+    state: &State,
+    full: bool,
+    mass: Option<Mass>,
+    released: Option<&'static str>,
+    rules: &Rules<'_>,
+) -> Option<String> {
+    if released.is_some() {
+        return None;
+    }
+    match (mass, full, &state.hold) {
+        (Some(mass), ..) => Some(mass.message(rules.protection)),
+        // A run over some of the cells cannot tell; it goes by what the last full one found.
+        (None, false, Some(hold)) => Some(format!("a mass failure holds since {}", hold.since)),
+        _ => None,
+    }
 }
 
 /// The cells of which the state remembers anything.
 pub(super) fn noted(state: &State) -> HashSet<&str> {
-    state
-        .subjects
-        .keys()
-        .map(|subject| cell_of(subject))
-        .collect()
+    let subjects = state.subjects.keys().chain(state.memory.keys());
+    subjects.map(|subject| cell_of(subject)).collect()
 }
 
 /// The cell that a subject belongs to.
@@ -104,81 +231,108 @@ pub(super) fn is_quiet(cell: &Cell, noted: &HashSet<&str>) -> bool {
     cell.status == Status::Healthy && cell.observed && !noted.contains(&*cell.id)
 }
 
-fn decide_one(subject: &Subject<'_>, state: &State, now: Timestamp) -> Option<Decision> {
-    let name = subject.name();
-    let known = state.subjects.get(&name);
-    let incident = known.and_then(|k| k.incident.as_ref());
-    if subject.observed() && subject.status() == Status::Healthy && incident.is_none() {
-        return None;
-    }
-    let (verdict, because) = judge(subject);
-    let down_since = match (verdict, incident) {
-        (_, Some(incident)) => Some(incident.down_since),
-        (Verdict::Unobserved | Verdict::Healthy, None) => None,
-        (_, None) => Some(down_since(subject, state, now)),
-    };
-    let incident = match (verdict, incident) {
-        (_, Some(open)) => Some(open.id.clone()),
-        (Verdict::Unobserved | Verdict::Healthy, None) => None,
-        (_, None) => Some(incident_id(&name, now)),
-    };
-    let mut because = because;
-    if let (Verdict::Healthy, Some(since)) = (verdict, down_since) {
-        let message = format!("it is healthy again after {}", human(now.since(since)));
-        because.push(Reason::new(Code::Recovered, message));
-    }
-    Some(Decision {
-        subject: name,
-        condition: subject.status().into(),
-        plan: None,
-        policy: None,
-        verdict,
-        incident,
-        attempt: None,
-        down_since,
-        next_attempt_at: None,
-        because,
-        checks: Vec::new(),
-        action: None,
-        question: None,
-    })
+/// True where a process of one of the cell's agents has ended, although its beat is still fresh.
+pub(super) fn has_ended(cell: &Cell, snapshot: &Snapshot) -> bool {
+    !snapshot.ended.is_empty()
+        && subjects(cell).any(|subject| snapshot.ended.contains_key(&subject.name()))
 }
 
-/// The first that applies is the verdict.
-fn judge(subject: &Subject<'_>) -> (Verdict, Vec<Reason>) {
-    let mut because: Vec<Reason> = subject.reasons().cloned().collect();
-    if !subject.observed() {
-        return (Verdict::Unobserved, because);
+fn case<'a>(
+    view: View<'a>,
+    rules: &Rules<'a>,
+    state: &'a State,
+    nothing: &'a Memory,
+    root: &'a str,
+    now: Timestamp,
+) -> Case<'a> {
+    let plan = rules.plans.governing(&view.who);
+    let condition = view.condition(plan);
+    let known = state.subjects.get(&view.name);
+    let memory = state.memory.get(&view.name).unwrap_or(nothing);
+    // A cell may have been paused while its agents could not be known.
+    let of_cell = state.memory.get(cell_of(&view.name));
+    let pause = memory.pause.as_ref();
+    let open = known.and_then(|k| k.incident.as_ref());
+    Case {
+        incident: open.map_or_else(|| incident_id(&view.name, now), |i| i.id.clone()),
+        next: open.map_or(1, |i| i.attempts.saturating_add(1)),
+        down_since: down_since(&view, condition, plan, known, state, now),
+        plan,
+        condition,
+        known,
+        pause: pause.or_else(|| of_cell.and_then(|m| m.pause.as_ref())),
+        memory,
+        root,
+        now,
+        view,
     }
-    if subject.status() == Status::Healthy {
-        return (Verdict::Healthy, because);
-    }
-    if subject.cell.is_frozen() {
-        because.push(Reason::new(
-            Code::Frozen,
-            "the cell's manifest says status: frozen",
-        ));
-        return (Verdict::Frozen, because);
-    }
-    because.push(Reason::new(Code::NoPlan, "no plan governs it"));
-    (Verdict::Unplanned, because)
 }
 
-/// Since when a subject that has no open incident is down: a stale one since it became stale, any
-/// other since now; but never since before the last run, which saw it otherwise, so that a
-/// backdated timestamp cannot make it look long dead.
-fn down_since(subject: &Subject<'_>, state: &State, now: Timestamp) -> Timestamp {
-    let stale = subject
-        .agent
-        .filter(|a| a.status == Status::Stale && subject.status() == Status::Stale);
-    let Some(since) = stale
-        .and_then(|a| a.beat.as_ref())
-        .map(|beat| beat.stale_at)
-    else {
-        return now;
+impl Case<'_> {
+    /// When its incident began, or begins: it went down then, whatever its plan acts on.
+    fn went_down(&self) -> Timestamp {
+        let open = self.known.and_then(|k| k.incident.as_ref());
+        open.map_or(self.down_since, |incident| incident.down_since)
+    }
+}
+
+/// Since when a subject is in a condition that its plan acts on; where it is in none, since when it
+/// has been down at all.
+///
+/// What the evidence itself says of the moment (a beat that is too old since then) counts, but
+/// never a moment before the last run, which saw it otherwise: a backdated timestamp cannot make a
+/// subject look long dead.
+fn down_since(
+    view: &View<'_>,
+    condition: Condition,
+    plan: Option<&Plan>,
+    known: Option<&SubjectState>,
+    state: &State,
+    now: Timestamp,
+) -> Timestamp {
+    let fresh = || became(view, condition, state, now);
+    let acted_on = |c: Condition| match plan {
+        Some(plan) => plan.when.status.contains(&c),
+        None => c != Condition::Healthy,
     };
-    let seen_otherwise = state.last_run.as_ref().map_or(since, |run| run.at);
-    since.max(seen_otherwise).min(now)
+    let Some(known) = known else {
+        return fresh();
+    };
+    if !acted_on(condition) {
+        let open = known.incident.as_ref();
+        return open.map_or_else(fresh, |incident| incident.down_since);
+    }
+    // Back through what it was, as long as that too is acted on. A look that failed is no look.
+    let latest = Span {
+        status: known.status,
+        since: known.since,
+        unseen: known.unseen,
+    };
+    let same = known.status == condition && !known.unseen;
+    let mut since = same.then_some(known.since);
+    let earlier = known.before.iter().rev();
+    for span in std::iter::once(&latest).chain(earlier) {
+        if span.unseen {
+            continue;
+        }
+        if !acted_on(span.status) {
+            break;
+        }
+        since = Some(span.since);
+    }
+    since.unwrap_or_else(fresh).min(now)
+}
+
+/// When a subject that was not in this condition before came into it.
+pub(super) fn became(
+    view: &View<'_>,
+    condition: Condition,
+    state: &State,
+    now: Timestamp,
+) -> Timestamp {
+    let moment = view.moment(condition).unwrap_or(now);
+    let seen_otherwise = state.last_run.as_ref().map_or(moment, |run| run.at);
+    moment.max(seen_otherwise).min(now)
 }
 
 /// An incident's id: sortable by time, the same for everyone who asks in the same run, and
@@ -189,4 +343,209 @@ fn incident_id(subject: &str, opened: Timestamp) -> String {
         opened.as_micros() / 1000,
         crc32fast::hash(subject.as_bytes())
     )
+}
+
+/// An attempt's id: sortable by time and unique.
+fn attempt_ref(case: &Case<'_>) -> String {
+    let text = format!("{}\n{}\n{}", case.view.name, case.incident, case.next);
+    format!(
+        "{:012x}-{:08x}",
+        case.now.as_micros() / 1000,
+        crc32fast::hash(text.as_bytes())
+    )
+}
+
+/// The rules that look at all subjects at once.
+struct Fleet<'a> {
+    rules: &'a Rules<'a>,
+    hold: Option<Reason>,
+    mass_holds: Option<String>,
+    canaries: HashSet<String>,
+    chosen: HashSet<String>,
+}
+
+impl Fleet<'_> {
+    /// Chooses who may be revived in this run: those longest down first, ties by name.
+    fn choose(&mut self, ruled: &[(Case<'_>, Ruling)]) {
+        let agreed =
+            |ruling: &Ruling| matches!(ruling.consent, Consent::NotNeeded | Consent::Given { .. });
+        let mut due: Vec<&Case<'_>> = ruled
+            .iter()
+            .filter(|(_, ruling)| ruling.verdict.is_none() && agreed(ruling))
+            .map(|(case, _)| case)
+            .collect();
+        due.sort_by(|a, b| (a.down_since, &a.view.name).cmp(&(b.down_since, &b.view.name)));
+        if self.hold.is_some() {
+            due.clear();
+        }
+        let at_most = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        if self.mass_holds.is_some() {
+            let reviving = ruled
+                .iter()
+                .any(|(_, ruling)| ruling.verdict == Some(Verdict::Reviving));
+            let canaries = if reviving {
+                0
+            } else {
+                at_most(self.rules.protection.canary)
+            };
+            due.truncate(canaries);
+            self.canaries = due.iter().map(|case| case.view.name.clone()).collect();
+        }
+        due.truncate(at_most(self.rules.restarts_per_run));
+        self.chosen = due.iter().map(|case| case.view.name.clone()).collect();
+    }
+
+    fn conclude(&self, case: Case<'_>, mut ruling: Ruling, root: &str) -> Decision {
+        if ruling.verdict.is_none() {
+            self.among_all(&case, &mut ruling);
+        }
+        let verdict = ruling.verdict.unwrap_or(Verdict::Revive);
+        let open = case.known.and_then(|k| k.incident.as_ref());
+        let concerns = open.is_some() || !(verdict.is_well() || verdict == Verdict::Unobserved);
+        let plan = case.plan;
+        let asks = verdict == Verdict::AwaitingApproval && ruling.consent == Consent::NotAsked;
+        let question = plan.filter(|_| asks).map(|plan| Question {
+            plan_hash: plan.hash.clone(),
+            expires_at: case.now.plus(plan.approval.expires),
+            ask_again: plan.approval.ask_again,
+        });
+        let action = plan
+            .filter(|_| verdict == Verdict::Revive)
+            .map(|plan| Box::new(self.action(&case, plan, &mut ruling, root)));
+        let since = match verdict {
+            Verdict::Healthy | Verdict::Finished => open.map(|incident| incident.down_since),
+            _ => concerns.then_some(case.down_since),
+        };
+        Decision {
+            condition: case.condition,
+            plan: plan.map(|plan| plan.name.clone()),
+            policy: plan.map(|plan| plan.policy),
+            verdict,
+            attempt: number(verdict, &case),
+            down_since: since,
+            next_attempt_at: ruling.next_attempt_at,
+            because: ruling.because,
+            checks: ruling.checks,
+            action,
+            question,
+            incident: concerns.then_some(case.incident),
+            subject: case.view.name,
+        }
+    }
+
+    /// The rules that follow from what others are and do.
+    fn among_all(&self, case: &Case<'_>, ruling: &mut Ruling) {
+        let name = &case.view.name;
+        let canary = self.canaries.contains(name);
+        let held = match (&self.hold, &self.mass_holds) {
+            (Some(reason), _) => Err(vec![reason.clone()]),
+            (None, Some(message)) if !canary => {
+                Err(vec![Reason::new(Code::MassFailure, message.clone())])
+            }
+            (None, Some(_)) => Ok("a mass failure holds, and it is let through to see".to_owned()),
+            (None, None) => Ok("nothing speaks against acting in this run".to_owned()),
+        };
+        if ruling.take(Verdict::Held, held) {
+            return;
+        }
+        let asked = match &ruling.consent {
+            Consent::Asked { until } => Err(format!(
+                "a human was asked, and can answer until {until}: lazarus-pit approve {name}"
+            )),
+            Consent::NotAsked => Err(format!(
+                "a human is asked now: lazarus-pit approve {name}, or deny"
+            )),
+            Consent::Given { by } => Ok(format!("{by} agreed")),
+            _ => Ok("nobody has to agree".to_owned()),
+        };
+        let asked = asked.map_err(|m| vec![Reason::new(Code::AwaitingApproval, m)]);
+        if ruling.take(Verdict::AwaitingApproval, asked) {
+            return;
+        }
+        let most = self.rules.restarts_per_run;
+        let deferred = if self.chosen.contains(name) {
+            Ok(format!("it is among the {most} longest down"))
+        } else {
+            let message = format!(
+                "{most} others have been down for longer, and one run revives {most} at most (limits.restarts_per_run)"
+            );
+            Err(vec![Reason::new(Code::RestartsPerRun, message)])
+        };
+        if ruling.take(Verdict::Deferred, deferred) {
+            return;
+        }
+        let least = case.plan.map(|plan| plan.when.r#for).unwrap_or_default();
+        let mut reasons = vec![Reason::new(
+            Code::DownFor,
+            format!(
+                "down for {}, at least {}",
+                human(case.now.since(case.down_since)),
+                human(least)
+            ),
+        )];
+        if let Consent::Given { by } = &ruling.consent {
+            reasons.push(Reason::new(Code::Approved, format!("{by} agreed")));
+        }
+        if canary {
+            let message = "a mass failure holds, and it is let through to see whether that helps";
+            reasons.push(Reason::new(Code::Canary, message));
+        }
+        reasons.push(Reason::new(
+            Code::Due,
+            format!("attempt {} is due", case.next),
+        ));
+        ruling.take(Verdict::Revive, Err(reasons));
+    }
+
+    fn action(&self, case: &Case<'_>, plan: &Plan, ruling: &mut Ruling, root: &str) -> Action {
+        let cell = case.view.cell.map(|cell| {
+            let dir = format!("{}/{}", root.trim_end_matches('/'), cell.id);
+            (cell.id.to_string(), dir.into())
+        });
+        let name = match case.view.who {
+            crate::plan::Who::Gateway(name) => name,
+            crate::plan::Who::Agent { cell, agent, .. } => agent.unwrap_or(cell),
+        };
+        Action {
+            subject: case.view.name.clone(),
+            incident: case.incident.clone(),
+            attempt: case.next,
+            r#ref: attempt_ref(case),
+            plan: plan.name.clone(),
+            plan_hash: plan.hash.clone(),
+            canary: self.canaries.contains(&case.view.name),
+            approved_by: match &ruling.consent {
+                Consent::Given { by } => Some(by.clone()),
+                _ => None,
+            },
+            steps: std::mem::take(&mut ruling.steps),
+            verify_within: plan.verify_within,
+            window: plan.limits.within,
+            place: Place {
+                cell,
+                name: name.to_owned(),
+            },
+        }
+    }
+}
+
+/// The number of the attempt that a verdict speaks of.
+fn number(verdict: Verdict, case: &Case<'_>) -> Option<u32> {
+    match verdict {
+        Verdict::Reviving | Verdict::Exhausted => case.memory.attempts.last().map(|a| a.number),
+        Verdict::Backoff
+        | Verdict::Denied
+        | Verdict::Expired
+        | Verdict::Held
+        | Verdict::AwaitingApproval
+        | Verdict::Deferred
+        | Verdict::Revive => Some(case.next),
+        _ => None,
+    }
+}
+
+/// True for the subject of a gateway.
+#[must_use]
+pub fn is_gateway(subject: &str) -> bool {
+    subject.starts_with(GATEWAY)
 }

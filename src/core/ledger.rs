@@ -1,19 +1,39 @@
-//! How events become state, and how a look at the world becomes events.
+//! How events become state.
 //!
 //! The journal is written first and the state is what the journal adds up to: [`apply`] is the one
-//! place where state changes, used by the run that writes an event and by the next one that finds
-//! it in the journal. Each event makes sense by itself, so that a run killed between any two of
-//! them leaves a state from which a [`Sweep`] says exactly what is still missing.
+//! place where state changes, used by the run that writes an event, by the next one that finds it
+//! in the journal, and by simulations. Each event makes sense by itself, so that a run killed
+//! between any two of them leaves a state from which the next one says exactly what is missing.
 
-use std::collections::HashSet;
+use std::time::Duration;
 
-use super::decide::{self, Subject, subjects};
-use crate::model::cell::{Cell, MANIFEST_UNREADABLE, Status};
+use crate::model::action::AttemptResult;
 use crate::model::condition::Condition;
-use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
-use crate::model::snapshot::Snapshot;
-use crate::model::state::{Incident, LastRun, State, SubjectState};
+use crate::model::state::{
+    Answer, AnswerKind, Approval, Attempt, Hold, Incident, LastRun, Memory, Pause, Span, State,
+    SubjectState,
+};
+use crate::model::time::Timestamp;
+
+/// The `reason` of a [`Kind::Held`] that lasts: a mass failure. Others are for one run.
+pub const MASS_FAILURE: &str = "mass_failure";
+
+/// The `reason` of a [`Kind::Released`] for a mass failure that is over.
+pub const OVER: &str = "over";
+
+/// How many conditions are remembered of a subject while it is down.
+const MOST_SPANS: usize = 16;
+
+/// Attempts are remembered for their window, and for a day at least, so that a plan whose window
+/// grows does not forget them.
+const LEAST_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// How far in the future (the clock has gone back since) an attempt still counts as what it is.
+const FARTHEST: Duration = Duration::from_secs(86_400 + 3600);
+
+/// How long an operator's word that an end is not hopeless is remembered: as long as ends are.
+const FORGIVEN_FOR: Duration = Duration::from_secs(14 * 86_400);
 
 /// Adds one event to the state. Events that the state already has change nothing.
 pub fn apply(state: &mut State, event: &Event) {
@@ -26,7 +46,19 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::IncidentOpened => incident_opened(state, event),
         Kind::IncidentClosed => incident_closed(state, event),
         Kind::RunFinished => run_finished(state, event),
-        _ => {}
+        Kind::ApprovalRequested => approval_requested(state, event),
+        Kind::Approved => answered(state, event, AnswerKind::Approved),
+        Kind::Denied => answered(state, event, AnswerKind::Denied),
+        Kind::ApprovalExpired => answered(state, event, AnswerKind::Expired),
+        Kind::Intent => intent(state, event),
+        Kind::AttemptFinished => attempt_finished(state, event),
+        Kind::Held => held(state, event),
+        Kind::Released => released(state, event),
+        Kind::Exhausted => exhausted(state, event),
+        Kind::Paused => paused(state, event),
+        Kind::Resumed => resumed(state, event),
+        Kind::Reset => reset(state, event),
+        Kind::RunStarted | Kind::RunKilled | Kind::Step | Kind::StateRecovered | Kind::Unknown => {}
     }
 }
 
@@ -34,19 +66,39 @@ fn status_changed(state: &mut State, event: &Event) {
     let Some(subject) = &event.subject else {
         return;
     };
-    let incident = state.subjects.remove(subject).and_then(|s| s.incident);
+    let before = state.subjects.remove(subject);
     let Some(status) = event.to else { return };
-    if status != Condition::Healthy || incident.is_some() {
-        let entry = SubjectState {
-            status,
-            since: event.ts,
-            before: Vec::new(),
-            reasons: event.reasons.clone(),
-            traits: event.traits.clone(),
-            incident,
-        };
-        state.subjects.insert(subject.clone(), entry);
+    let incident = before.as_ref().and_then(|b| b.incident.clone());
+    if status == Condition::Healthy && incident.is_none() {
+        return;
     }
+    let mut spans = Vec::new();
+    let mut since = event.since.unwrap_or(event.ts);
+    if let Some(before) = before {
+        spans = before.before;
+        if before.status == status && !before.unseen {
+            // The same, with other traits.
+            since = before.since;
+        } else {
+            spans.push(Span {
+                status: before.status,
+                since: before.since,
+                unseen: before.unseen,
+            });
+        }
+    }
+    let surplus = spans.len().saturating_sub(MOST_SPANS);
+    spans.drain(..surplus);
+    let entry = SubjectState {
+        status,
+        since,
+        unseen: event.reasons.iter().any(|code| code == "unreadable"),
+        before: spans,
+        reasons: event.reasons.clone(),
+        traits: event.traits.clone(),
+        incident,
+    };
+    state.subjects.insert(subject.clone(), entry);
 }
 
 fn incident_opened(state: &mut State, event: &Event) {
@@ -59,16 +111,18 @@ fn incident_opened(state: &mut State, event: &Event) {
         .entry(subject.clone())
         .or_insert_with(|| SubjectState {
             status: event.to.unwrap_or(Condition::Incomplete),
-            since: event.ts,
+            since: event.since.or(event.down_since).unwrap_or(event.ts),
+            unseen: false,
             before: Vec::new(),
-            traits: event.traits.clone(),
             reasons: event.reasons.clone(),
+            traits: event.traits.clone(),
             incident: None,
         });
     entry.incident = Some(Incident {
         id: id.clone(),
         opened_at: event.ts,
         down_since: event.down_since.unwrap_or(event.ts),
+        attempts: 0,
         exhausted: false,
     });
 }
@@ -77,6 +131,12 @@ fn incident_closed(state: &mut State, event: &Event) {
     let Some(subject) = &event.subject else {
         return;
     };
+    remember(state, subject, |memory| {
+        let of_it = |a: &Approval| event.incident.as_ref() == Some(&a.incident);
+        if memory.approval.as_ref().is_some_and(of_it) {
+            memory.approval = None;
+        }
+    });
     let Some(entry) = state.subjects.get_mut(subject) else {
         return;
     };
@@ -86,7 +146,182 @@ fn incident_closed(state: &mut State, event: &Event) {
     }
 }
 
+/// Changes what is remembered of a subject, and forgets the entry where nothing is left in it.
+fn remember(state: &mut State, subject: &str, change: impl FnOnce(&mut Memory)) {
+    let mut memory = state.memory.remove(subject).unwrap_or_default();
+    change(&mut memory);
+    if !memory.is_empty() {
+        state.memory.insert(subject.to_owned(), memory);
+    }
+}
+
+fn approval_requested(state: &mut State, event: &Event) {
+    let (Some(subject), Some(incident)) = (&event.subject, &event.incident) else {
+        return;
+    };
+    let approval = Approval {
+        incident: incident.clone(),
+        attempt: event.attempt.unwrap_or(1),
+        plan: event.plan.clone().unwrap_or_default(),
+        plan_hash: event.plan_hash.clone().unwrap_or_default(),
+        code: event.code.clone().unwrap_or_default(),
+        asked_at: event.ts,
+        expires_at: event.expires_at.unwrap_or(event.ts),
+        ask_again_ms: event.ask_again_ms.unwrap_or(0),
+        answer: None,
+    };
+    remember(state, subject, |memory| memory.approval = Some(approval));
+}
+
+fn answered(state: &mut State, event: &Event, kind: AnswerKind) {
+    let Some(subject) = &event.subject else {
+        return;
+    };
+    remember(state, subject, |memory| {
+        let open = memory.approval.as_mut().filter(|a| a.answer.is_none());
+        // An answer to another question is none to this one.
+        let named = |a: &&mut Approval| {
+            event.code.is_none() || event.code.as_deref() == Some(a.code.as_str())
+        };
+        if let Some(approval) = open.filter(named) {
+            approval.answer = Some(Answer {
+                kind,
+                by: event.actor.clone(),
+                at: event.ts,
+                until: event.until,
+            });
+        }
+    });
+}
+
+fn intent(state: &mut State, event: &Event) {
+    let (Some(subject), Some(attempt_ref)) = (&event.subject, &event.r#ref) else {
+        return;
+    };
+    let attempt = Attempt {
+        number: event.attempt.unwrap_or(1),
+        incident: event.incident.clone().unwrap_or_default(),
+        r#ref: attempt_ref.clone(),
+        plan: event.plan.clone().unwrap_or_default(),
+        plan_hash: event.plan_hash.clone().unwrap_or_default(),
+        at: event.ts,
+        ended: None,
+        result: None,
+        verify_until: None,
+        verify_ms: event.verify_ms.unwrap_or(0),
+        window_ms: event.window_ms.unwrap_or(0),
+        canary: event.canary,
+    };
+    let open = state
+        .subjects
+        .get_mut(subject)
+        .and_then(|s| s.incident.as_mut());
+    if let Some(open) = open.filter(|open| open.id == attempt.incident) {
+        open.attempts = open.attempts.max(attempt.number);
+    }
+    remember(state, subject, |memory| {
+        // One approval covers one attempt.
+        memory.approval = None;
+        memory.attempts.push(attempt);
+    });
+}
+
+fn attempt_finished(state: &mut State, event: &Event) {
+    let (Some(subject), Some(attempt_ref)) = (&event.subject, &event.r#ref) else {
+        return;
+    };
+    let result = match event.result.as_deref() {
+        Some("ok") => AttemptResult::Ok,
+        Some("interrupted") => AttemptResult::Interrupted,
+        _ => AttemptResult::Failed,
+    };
+    let mut counted = false;
+    remember(state, subject, |memory| {
+        let mut attempts = memory.attempts.iter_mut();
+        let open = attempts.find(|a| a.r#ref == *attempt_ref && a.result.is_none());
+        if let Some(attempt) = open {
+            counted = true;
+            attempt.result = Some(result);
+            attempt.ended = Some(event.ts);
+            let within = Duration::from_millis(attempt.verify_ms);
+            attempt.verify_until = (result == AttemptResult::Ok).then(|| event.ts.plus(within));
+        }
+    });
+    if counted {
+        *state.totals.entry(result).or_default() += 1;
+    }
+}
+
+fn held(state: &mut State, event: &Event) {
+    if event.reason.as_deref() == Some(MASS_FAILURE) {
+        state.hold = Some(Hold {
+            since: event.ts,
+            released: None,
+        });
+    }
+}
+
+fn released(state: &mut State, event: &Event) {
+    match event.reason.as_deref() {
+        Some(OVER) => state.hold = None,
+        _ => {
+            if let Some(hold) = &mut state.hold {
+                hold.released = Some(event.ts);
+            }
+        }
+    }
+}
+
+fn exhausted(state: &mut State, event: &Event) {
+    let subject = event
+        .subject
+        .as_ref()
+        .and_then(|s| state.subjects.get_mut(s));
+    if let Some(open) = subject.and_then(|s| s.incident.as_mut()) {
+        open.exhausted = true;
+    }
+}
+
+fn paused(state: &mut State, event: &Event) {
+    let Some(subject) = &event.subject else {
+        return;
+    };
+    let pause = Pause {
+        reason: event.reason.clone().unwrap_or_default(),
+        by: event.actor.clone(),
+        since: event.ts,
+        until: event.until,
+    };
+    remember(state, subject, |memory| memory.pause = Some(pause));
+}
+
+fn resumed(state: &mut State, event: &Event) {
+    let Some(subject) = &event.subject else {
+        return;
+    };
+    remember(state, subject, |memory| {
+        memory.pause = None;
+        memory.forgiven_at = Some(event.ts);
+    });
+}
+
+fn reset(state: &mut State, event: &Event) {
+    let Some(subject) = &event.subject else {
+        return;
+    };
+    remember(state, subject, |memory| {
+        memory.attempts.clear();
+        memory.approval = None;
+        memory.forgiven_at = Some(event.ts);
+    });
+    let entry = state.subjects.get_mut(subject);
+    if let Some(open) = entry.and_then(|s| s.incident.as_mut()) {
+        open.exhausted = false;
+    }
+}
+
 fn run_finished(state: &mut State, event: &Event) {
+    tidy(state, event.ts);
     // A run over some of the cells says nothing about the others.
     if !event.scope.is_empty() {
         return;
@@ -103,347 +338,77 @@ fn run_finished(state: &mut State, event: &Event) {
         .filter(|run| seen == 0 && run.root.fsid != root.fsid)
         .map_or(root, |run| &run.root)
         .clone();
+    let boot_id = event.boot_id.clone().unwrap_or_default();
+    let other_boot = before.filter(|run| !run.boot_id.is_empty() && run.boot_id != boot_id);
+    let reboot = match other_boot {
+        Some(run) if !boot_id.is_empty() => Some((run.at, at)),
+        _ => before.and_then(|run| run.reboot),
+    };
     state.last_run = Some(LastRun {
         id: event.run.clone(),
         at,
         exit: event.exit.unwrap_or(0),
         duration_ms: event.duration_ms.unwrap_or(0),
-        boot_id: event.boot_id.clone().unwrap_or_default(),
+        boot_id,
         root,
         cells: if seen == 0 { cells } else { seen },
-        reboot: None,
+        reboot,
     });
 }
 
-/// What is to be written down of one look at the world, a batch at a time: each subject whose
-/// status is another than the state has, incidents that open and close, subjects that are gone.
+/// At the end of a run: forgets what can no longer matter, and brings back to the present what a
+/// clock that has gone back since would leave in the future, where nothing would ever come of it.
 ///
-/// Batches, because a first look at a large fleet, or a bad day, has more to say than should be
-/// held in memory at once.
-#[derive(Debug)]
-pub struct Sweep<'a> {
-    snapshot: &'a Snapshot,
-    decisions: &'a [Decision],
-    run: &'a str,
-    /// The next place among the cells; behind the last of them, what is gone is swept up.
-    next: usize,
-    done: bool,
-}
-
-/// A batch ends with the cell that brings it to this many events.
-const BATCH: usize = 512;
-
-impl<'a> Sweep<'a> {
-    /// A sweep over all cells of the snapshot. The decisions are those made of it, in order.
-    #[must_use]
-    pub fn new(snapshot: &'a Snapshot, decisions: &'a [Decision], run: &'a str) -> Self {
-        Self {
-            snapshot,
-            decisions,
-            run,
-            next: 0,
-            done: false,
+/// The beginnings of attempts stay where they are, as long as that is not for ever: a clock that is
+/// set to and fro must not refill anyone's budget.
+fn tidy(state: &mut State, now: Timestamp) {
+    for entry in state.subjects.values_mut() {
+        entry.since = entry.since.min(now);
+        entry
+            .before
+            .iter_mut()
+            .for_each(|span| span.since = span.since.min(now));
+        if let Some(open) = &mut entry.incident {
+            open.down_since = open.down_since.min(now);
         }
     }
-
-    /// The next batch; `None` behind the last. The state must have had the batches before.
-    ///
-    /// `in_scope` tells whether a cell was to be looked at in this run (`--cell`), `vanished`
-    /// whether a subject that was not found is to be believed gone.
-    pub fn next(
-        &mut self,
-        state: &State,
-        in_scope: &dyn Fn(&str) -> bool,
-        vanished: bool,
-    ) -> Option<Vec<Event>> {
-        let mut events = Vec::new();
-        let noted = decide::noted(state);
-        while self.next < self.snapshot.cells.places() && events.len() < BATCH {
-            let cell = self.snapshot.cells.get(self.next);
-            self.next += 1;
-            if let Some(cell) = cell.filter(|cell| !decide::is_quiet(cell, &noted)) {
-                for subject in subjects(cell) {
-                    self.subject(&subject, state, &mut events);
-                }
+    if let Some(hold) = &mut state.hold {
+        hold.since = hold.since.min(now);
+    }
+    let farthest = now.plus(FARTHEST);
+    state.memory.retain(|subject, memory| {
+        let down = state.subjects.get(subject);
+        let open = down.and_then(|s| s.incident.as_ref());
+        let last = memory.attempts.last().map(|a| a.r#ref.clone());
+        memory.attempts.retain(|a| {
+            let window = Duration::from_millis(a.window_ms).max(LEAST_WINDOW);
+            let counts = a.at.plus(window) > now;
+            // The last one of an open incident says how far that has come.
+            counts || (open.is_some_and(|o| o.id == a.incident) && last.as_ref() == Some(&a.r#ref))
+        });
+        for attempt in &mut memory.attempts {
+            if attempt.at > farthest {
+                attempt.at = now;
+            }
+            if attempt.ended.is_some_and(|ended| ended > now) {
+                let within = Duration::from_millis(attempt.verify_ms);
+                attempt.ended = Some(now);
+                attempt.verify_until = attempt.verify_until.map(|_| now.plus(within));
             }
         }
-        if events.is_empty() && !self.done {
-            self.done = true;
-            if vanished {
-                self.gone(state, in_scope, &mut events);
-            }
+        if let Some(asked) = memory.approval.as_mut().filter(|a| a.asked_at > now) {
+            let within = asked.expires_at.since(asked.asked_at);
+            asked.asked_at = now;
+            asked.expires_at = now.plus(within);
         }
-        (!events.is_empty()).then_some(events)
-    }
-
-    fn event(&self, kind: Kind, subject: &str) -> Event {
-        Event {
-            subject: Some(subject.to_owned()),
-            ..Event::new(kind, self.snapshot.taken_at, self.run)
-        }
-    }
-
-    fn subject(&self, subject: &Subject<'_>, state: &State, events: &mut Vec<Event>) {
-        let name = subject.name();
-        let known = state.subjects.get(&name);
-        let (before, status) = (known.map(|k| k.status), Condition::from(subject.status()));
-        let open = known.and_then(|k| k.incident.as_ref());
-        if let Some(incident) = open.filter(|_| subject.observed() && status == Condition::Healthy)
+        if memory
+            .pause
+            .as_ref()
+            .is_some_and(|p| p.until.is_some_and(|until| until <= now))
         {
-            events.push(self.closed(&name, incident, "recovered"));
+            memory.pause = None;
         }
-        let codes = || -> Vec<String> {
-            subject
-                .reasons()
-                .map(|r| r.code.as_str().to_owned())
-                .collect()
-        };
-        if before.unwrap_or(Condition::Healthy) != status {
-            events.push(Event {
-                from: before.or(state.last_run.is_some().then_some(Condition::Healthy)),
-                to: Some(status),
-                reasons: codes(),
-                ..self.event(Kind::StatusChanged, &name)
-            });
-        }
-        if open.is_some() {
-            return;
-        }
-        let at = self
-            .decisions
-            .binary_search_by(|d| d.subject.as_str().cmp(&name));
-        let Some(decision) = at.ok().and_then(|at| self.decisions.get(at)) else {
-            return;
-        };
-        // What could not be looked at opens nothing and closes nothing.
-        if !matches!(decision.verdict, Verdict::Healthy | Verdict::Unobserved) {
-            events.push(Event {
-                incident: decision.incident.clone(),
-                down_since: decision.down_since,
-                to: Some(status),
-                reasons: codes(),
-                ..self.event(Kind::IncidentOpened, &name)
-            });
-        }
-    }
-
-    fn closed(&self, subject: &str, incident: &Incident, reason: &str) -> Event {
-        Event {
-            incident: Some(incident.id.clone()),
-            down_for: Some(
-                self.snapshot
-                    .taken_at
-                    .since(incident.down_since)
-                    .as_secs_f64(),
-            ),
-            reason: Some(reason.into()),
-            ..self.event(Kind::IncidentClosed, subject)
-        }
-    }
-
-    /// Subjects that the state has and the snapshot has not. The incident is closed first: a run
-    /// killed in between leaves a subject that is still to be swept up.
-    fn gone(&self, state: &State, in_scope: &dyn Fn(&str) -> bool, events: &mut Vec<Event>) {
-        let noted = decide::noted(state);
-        let mut seen: HashSet<String> = HashSet::new();
-        let mut unknown_agents: HashSet<&str> = HashSet::new();
-        for cell in self
-            .snapshot
-            .cells
-            .iter()
-            .filter(|cell| noted.contains(&*cell.id))
-        {
-            if !agents_known(cell) {
-                unknown_agents.insert(&cell.id);
-            }
-            seen.extend(subjects(cell).map(|subject| subject.name()));
-        }
-        for (subject, known) in &state.subjects {
-            let cell = decide::cell_of(subject);
-            if seen.contains(subject) || !in_scope(cell) || unknown_agents.contains(cell) {
-                continue;
-            }
-            events.extend(
-                known
-                    .incident
-                    .as_ref()
-                    .map(|open| self.closed(subject, open, "gone")),
-            );
-            events.push(Event {
-                from: Some(known.status),
-                reason: Some("gone".into()),
-                ..self.event(Kind::StatusChanged, subject)
-            });
-        }
-    }
-}
-
-/// False where it could not be told which agents a cell has: then what is remembered of them stays.
-fn agents_known(cell: &Cell) -> bool {
-    // A foundation cell with a broken manifest is classified by `main` alone, and so is a canonical
-    // one whose manifest is away for a moment: neither means that the agents they named are gone.
-    let unread = || cell.warnings.iter().any(|w| w.code == MANIFEST_UNREADABLE);
-    cell.is_ignored() || (cell.observed && cell.status != Status::Incomplete && !unread())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::core::decide::decide;
-    use crate::model::cell::{Agent, Code, Layout, Lifecycle, Reason};
-    use crate::model::snapshot::{Cells, RootMark};
-    use crate::model::time::Timestamp;
-
-    /// What one cell with one agent is at one look.
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Look {
-        Absent,
-        Healthy,
-        Down(Status),
-        /// It could not be looked at: nothing is concluded.
-        Unreadable,
-        Archived,
-    }
-
-    fn any_look() -> impl Strategy<Value = Look> {
-        prop_oneof![
-            1 => Just(Look::Absent),
-            4 => Just(Look::Healthy),
-            2 => Just(Look::Down(Status::Stale)),
-            1 => Just(Look::Down(Status::Uninitialized)),
-            1 => Just(Look::Unreadable),
-            1 => Just(Look::Archived),
-        ]
-    }
-
-    fn cell(id: usize, look: Look) -> Option<Cell> {
-        let (status, observed) = match look {
-            Look::Absent => return None,
-            Look::Healthy | Look::Archived => (Status::Healthy, true),
-            Look::Down(status) => (status, true),
-            Look::Unreadable => (Status::Incomplete, false),
-        };
-        let reasons = if observed {
-            Vec::new()
-        } else {
-            vec![Reason::new(Code::Unreadable, "x")]
-        };
-        let agent = Agent {
-            name: "main".into(),
-            status,
-            observed,
-            beat: None,
-            reasons: vec![Reason::new(Code::Stale, "x")],
-        };
-        Some(Cell {
-            id: format!("c{id}").into(),
-            layout: Some(Layout::Foundation),
-            lifecycle: (look == Look::Archived).then_some(Lifecycle::Archived),
-            labels: None,
-            status,
-            observed,
-            missing: Vec::new(),
-            reasons,
-            agents: if observed { vec![agent] } else { Vec::new() },
-            warnings: Vec::new(),
-        })
-    }
-
-    fn snapshot(minute: usize, looks: &[Look]) -> Snapshot {
-        Snapshot {
-            taken_at: Timestamp::from_secs(60 * minute as i64),
-            boot_id: "b".into(),
-            missions_root: "/m".into(),
-            root: RootMark {
-                dev: 1,
-                fsid: 1,
-                path: "/m".into(),
-            },
-            full: true,
-            cells: looks
-                .iter()
-                .enumerate()
-                .filter_map(|(id, look)| cell(id, *look))
-                .collect::<Cells>(),
-            warnings: Vec::new(),
-        }
-    }
-
-    /// One run: sweeps until there is nothing left to say, or until it is killed behind that many
-    /// events.
-    fn run(state: &mut State, journal: &mut Vec<Event>, snapshot: &Snapshot, killed_after: usize) {
-        let decisions = decide(snapshot, state, snapshot.taken_at);
-        let mut sweep = Sweep::new(snapshot, &decisions, "r");
-        let mut left = killed_after;
-        while let Some(batch) = sweep.next(state, &|_| true, true) {
-            for mut event in batch {
-                if left == 0 {
-                    return;
-                }
-                left -= 1;
-                event.seq = journal.len() as u64 + 1;
-                apply(state, &event);
-                journal.push(event);
-            }
-        }
-    }
-
-    proptest! {
-        /// Whatever happens to the subjects, and wherever runs are killed between two events: each
-        /// incident is opened once and closed once, and the state is what the journal adds up to.
-        #[test]
-        fn killed_between_any_two_events_nothing_is_lost_or_doubled(
-            looks in proptest::collection::vec(proptest::collection::vec(any_look(), 5), 1..12),
-            kills in proptest::collection::vec(0usize..12, 12),
-        ) {
-            let (mut state, mut journal) = (State::default(), Vec::new());
-            let mut open = [false; 5];
-            let mut expected: BTreeMap<(Kind2, usize), u32> = BTreeMap::new();
-            for (minute, looks) in looks.iter().enumerate() {
-                let seen = snapshot(minute, looks);
-                run(&mut state, &mut journal, &seen, kills[minute]);
-                run(&mut state, &mut journal, &seen, usize::MAX);
-                for (id, look) in looks.iter().enumerate() {
-                    let now = match look {
-                        Look::Unreadable => continue,
-                        Look::Down(_) => true,
-                        Look::Absent | Look::Healthy | Look::Archived => false,
-                    };
-                    if now != open[id] {
-                        let kind = if now { Kind2::Opened } else { Kind2::Closed };
-                        *expected.entry((kind, id)).or_default() += 1;
-                        open[id] = now;
-                    }
-                }
-                // What is settled stays so.
-                let length = journal.len();
-                run(&mut state, &mut journal, &seen, usize::MAX);
-                prop_assert_eq!(journal.len(), length);
-            }
-            let mut counted = BTreeMap::new();
-            for event in &journal {
-                let kind = match event.event {
-                    Kind::IncidentOpened => Kind2::Opened,
-                    Kind::IncidentClosed => Kind2::Closed,
-                    _ => continue,
-                };
-                let id = event.subject.as_deref().unwrap_or_default()[1..2].parse::<usize>().unwrap();
-                *counted.entry((kind, id)).or_default() += 1;
-            }
-            prop_assert_eq!(counted, expected);
-            let mut replayed = State::default();
-            journal.iter().for_each(|event| apply(&mut replayed, event));
-            prop_assert_eq!(replayed, state);
-        }
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-    enum Kind2 {
-        Opened,
-        Closed,
-    }
+        memory.forgiven_at = memory.forgiven_at.filter(|at| at.plus(FORGIVEN_FOR) > now);
+        !memory.is_empty()
+    });
 }

@@ -2,7 +2,14 @@
 //! every output a value. `tests/it/tidy.rs` checks that nothing here imports what could do more.
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod classify;
 pub mod decide;
 pub mod holds;
+mod judge;
 pub mod ledger;
+pub mod mass;
+mod needs;
+pub mod rules;
+pub mod sweep;
+pub mod view;

@@ -79,6 +79,9 @@ pub struct Event {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same as a sentence, with the numbers compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// The governing plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -203,6 +206,7 @@ impl Event {
             subject: None,
             incident: None,
             reason: None,
+            message: None,
             plan: None,
             plan_hash: None,
             r#ref: None,

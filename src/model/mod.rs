@@ -6,6 +6,7 @@ pub mod condition;
 pub mod decision;
 pub mod event;
 pub mod exit;
+pub mod protection;
 pub mod snapshot;
 pub mod state;
 pub mod step;

@@ -1,9 +1,13 @@
 //! All that one run saw.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::cell::{Cell, Status, Warning};
+use super::action::Ended;
+use super::cell::{Beat, Cell, Reason, Status, Warning};
+use super::condition::Condition;
 use super::time::Timestamp;
 
 /// The missions root, as far as it tells one from another.
@@ -33,8 +37,52 @@ pub struct Snapshot {
     pub full: bool,
     /// The cells in byte order of their names; each filled in exactly once.
     pub cells: Cells,
+    /// The gateways, in byte order of their names.
+    pub gateways: Vec<Gateway>,
+    /// The processes that were kept for a subject and have ended, the last one of each.
+    pub ended: BTreeMap<String, Ended>,
+    /// How long ago this host was booted; `None` where the kernel does not say.
+    pub uptime: Option<Duration>,
     /// What else was noticed.
     pub warnings: Vec<Warning>,
+}
+
+impl Snapshot {
+    /// A whole look at these cells, on a host of which nothing else is known.
+    #[must_use]
+    pub fn new(taken_at: Timestamp, missions_root: impl Into<PathBuf>, cells: Cells) -> Self {
+        Self {
+            taken_at,
+            boot_id: String::new(),
+            missions_root: missions_root.into(),
+            root: RootMark {
+                dev: 1,
+                fsid: 1,
+                path: String::new(),
+            },
+            full: true,
+            cells,
+            gateways: Vec::new(),
+            ended: BTreeMap::new(),
+            uptime: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// An agent outside any cell, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// Its name.
+    pub name: String,
+    /// What its evidence adds up to.
+    pub condition: Condition,
+    /// False where it could not be looked at.
+    pub observed: bool,
+    /// Its last beat, where it has a usable one.
+    pub beat: Option<Beat>,
+    /// Why it is not healthy.
+    pub reasons: Vec<Reason>,
 }
 
 /// The cells of a snapshot. They are shared with the threads that read them, because a thread

@@ -39,6 +39,9 @@ pub struct SubjectState {
     pub status: Condition,
     /// Since when: for a stale one since it became stale, else since a run first saw it.
     pub since: Timestamp,
+    /// True where that was a look that failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// What it was before that, since it was last healthy: oldest first, the last few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Span>,
@@ -60,6 +63,9 @@ pub struct Span {
     pub status: Condition,
     /// Since when.
     pub since: Timestamp,
+    /// True where that was a look that failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
 }
 
 /// What plans ask of a subject beside its condition: with it, a journal is enough to decide again.
@@ -96,6 +102,9 @@ pub struct Incident {
     pub opened_at: Timestamp,
     /// Since when it has been down.
     pub down_since: Timestamp,
+    /// How many attempts were made in it.
+    #[serde(default)]
+    pub attempts: u32,
     /// True once its exhaustion was told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,

@@ -80,6 +80,17 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// This much earlier.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Years beyond 9999 (a hostile heartbeat's) have no RFC 3339 form: the nearest that has.

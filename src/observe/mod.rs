@@ -62,6 +62,9 @@ pub fn snapshot(look: Look, now: Timestamp) -> Result<Snapshot, Failure> {
         root: seen.mark,
         full,
         cells: seen.cells,
+        gateways: Vec::new(),
+        ended: std::collections::BTreeMap::new(),
+        uptime: crate::sys::host::uptime(),
         warnings: seen.warnings,
     })
 }

@@ -7,7 +7,7 @@ use crate::model::cell::{Agent, Beat, Cell, Code, Layout, Lifecycle, Reason, Sta
 use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
-use crate::model::snapshot::{Cells, RootMark, Snapshot, Summary};
+use crate::model::snapshot::{Cells, Snapshot, Summary};
 use crate::model::time::Timestamp;
 
 /// The moment at which the sample runs begin: 2026-11-21T10:26:52Z.
@@ -91,19 +91,7 @@ pub(super) fn report(cells: Vec<Cell>, decisions: Vec<Decision>) -> Report {
     let worst = decisions.iter().map(|d| d.verdict.exit()).max();
     Report {
         summary: Summary::of(cells.iter()),
-        snapshot: Snapshot {
-            taken_at: Timestamp::from_secs(NOW),
-            boot_id: String::new(),
-            missions_root: "/var/missions".into(),
-            root: RootMark {
-                dev: 1,
-                fsid: 1,
-                path: "/m".into(),
-            },
-            full: true,
-            cells,
-            warnings: Vec::new(),
-        },
+        snapshot: Snapshot::new(Timestamp::from_secs(NOW), "/var/missions", cells),
         exit: worst.unwrap_or(Exit::Healthy),
         decisions,
         warnings: Vec::new(),

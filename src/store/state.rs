@@ -333,6 +333,7 @@ mod tests {
             SubjectState {
                 status: Condition::Stale,
                 since: at,
+                unseen: false,
                 before: Vec::new(),
                 traits: Traits::default(),
                 reasons: vec!["stale".into()],

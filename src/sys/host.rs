@@ -21,6 +21,16 @@ pub fn monotonic() -> Duration {
     )
 }
 
+/// How long ago this host was booted, its sleep included.
+#[must_use]
+pub fn uptime() -> Option<Duration> {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Some(Duration::new(
+        u64::try_from(t.tv_sec).ok()?,
+        u32::try_from(t.tv_nsec).ok()?,
+    ))
+}
+
 /// This boot's id; empty where the kernel does not say.
 #[must_use]
 pub fn boot_id() -> String {
@@ -37,6 +47,21 @@ pub fn uuid() -> std::io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/uuid")?
         .trim()
         .to_owned())
+}
+
+/// A code that nobody can guess, short enough to be typed: ten letters and digits of which none
+/// looks like another.
+#[must_use]
+pub fn code() -> String {
+    const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+    let mut bytes = [0u8; 10];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(n) if n == bytes.len() => {}
+        // A code that can be guessed is worse than none, which no answer can name.
+        _ => return String::new(),
+    }
+    let letter = |b: &u8| char::from(LETTERS[usize::from(*b) % LETTERS.len()]);
+    bytes.iter().map(letter).collect()
 }
 
 /// The host's name.

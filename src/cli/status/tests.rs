@@ -16,10 +16,12 @@ fn state(names: &[&str]) -> State {
             id: "0199-1".into(),
             opened_at: at(60),
             down_since: at(412),
+            attempts: 0,
             exhausted: false,
         };
         let known = SubjectState {
             status: Condition::Stale,
+            unseen: false,
             before: Vec::new(),
             traits: Default::default(),
             since: at(60),

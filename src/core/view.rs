@@ -1,0 +1,138 @@
+//! What a decision is about, whatever it is: an agent, a cell whose agents cannot be known, a
+//! gateway.
+
+use std::collections::BTreeMap;
+
+use crate::core::decide::Subject;
+use crate::model::action::Ended;
+use crate::model::cell::{Beat, Cell, Reason, Status};
+use crate::model::condition::Condition;
+use crate::model::snapshot::{Gateway, Snapshot};
+use crate::model::state::Traits;
+use crate::model::time::Timestamp;
+use crate::plan::{Plan, Who};
+
+/// How a gateway is named as a subject.
+pub const GATEWAY: &str = "gateway:";
+
+/// One subject, with all that the rules ask of it.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// `CELL/AGENT`, `CELL` or `gateway:NAME`.
+    pub name: String,
+    /// As plans are sought for it.
+    pub who: Who<'a>,
+    /// Its cell, where it has one.
+    pub cell: Option<&'a Cell>,
+    /// What follows from its files, or from its evidence.
+    pub base: Condition,
+    /// False where it could not be looked at.
+    pub observed: bool,
+    /// Its last beat.
+    pub beat: Option<&'a Beat>,
+    /// How its kept process ended, if it did.
+    pub ended: Option<&'a Ended>,
+    /// Why it is what it is.
+    pub reasons: Vec<&'a Reason>,
+}
+
+impl<'a> View<'a> {
+    /// An agent, or a cell whose agents cannot be known.
+    #[must_use]
+    pub fn of(subject: &Subject<'a>, snapshot: &'a Snapshot) -> Self {
+        let name = subject.name();
+        let agent = subject.agent;
+        Self {
+            who: Who::Agent {
+                cell: &subject.cell.id,
+                agent: agent.map(|a| &*a.name),
+                labels: subject.cell.labels.as_deref(),
+            },
+            cell: Some(subject.cell),
+            base: subject.status().into(),
+            observed: subject.observed(),
+            beat: agent.and_then(|a| a.beat.as_ref()),
+            ended: snapshot.ended.get(&name),
+            reasons: subject.reasons().collect(),
+            name,
+        }
+    }
+
+    /// A gateway.
+    #[must_use]
+    pub fn of_gateway(gateway: &'a Gateway, snapshot: &'a Snapshot) -> Self {
+        let name = format!("{GATEWAY}{}", gateway.name);
+        Self {
+            who: Who::Gateway(&gateway.name),
+            cell: None,
+            base: gateway.condition,
+            observed: gateway.observed,
+            beat: gateway.beat.as_ref(),
+            ended: snapshot.ended.get(&name),
+            reasons: gateway.reasons.iter().collect(),
+            name,
+        }
+    }
+
+    /// What it is to its plan. A plan with probes looks at the evidence as a whole, of which the
+    /// heartbeat is one piece.
+    #[must_use]
+    pub fn condition(&self, plan: Option<&Plan>) -> Condition {
+        // No need to wait until the corpse's last beat is old.
+        let dead = self
+            .ended
+            .is_some_and(|end| self.beat.is_none_or(|beat| beat.last <= end.at));
+        if dead && self.observed {
+            return Condition::Exited;
+        }
+        let whole = plan.is_some_and(|plan| !plan.probes.is_empty());
+        match self.base {
+            Condition::Stale | Condition::Uninitialized if whole => Condition::Dead,
+            other => other,
+        }
+    }
+
+    /// True where its cell is never revived.
+    #[must_use]
+    pub fn frozen(&self) -> bool {
+        self.cell.is_some_and(Cell::is_frozen)
+    }
+
+    /// The last word of its heartbeat.
+    #[must_use]
+    pub fn report(&self) -> Option<&'a str> {
+        self.beat.and_then(|beat| beat.status.as_deref())
+    }
+
+    /// What a journal has to have of it so that it can be decided again.
+    #[must_use]
+    pub fn traits(&self) -> Traits {
+        let labels = self.cell.and_then(|cell| cell.labels.as_deref());
+        Traits {
+            labels: labels.cloned().unwrap_or_else(BTreeMap::new),
+            frozen: self.frozen(),
+            report: self.report().map(str::to_owned),
+            ended: self.ended.copied(),
+        }
+    }
+
+    /// When it became what it is, as far as its own evidence tells: a beat that is too old since it
+    /// is, a process that ended since then.
+    #[must_use]
+    pub fn moment(&self, condition: Condition) -> Option<Timestamp> {
+        match condition {
+            Condition::Exited => self.ended.map(|end| end.at),
+            Condition::Stale | Condition::Dead if self.is_stale() => {
+                self.beat.map(|beat| beat.stale_at)
+            }
+            _ => None,
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        match self.cell {
+            Some(_) => self.base == Status::Stale.into(),
+            None => true,
+        }
+    }
+}
