@@ -176,6 +176,38 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
     Ok(report(judged, request.warnings, loaded.warnings, run))
 }
 
+/// What a run would find and decide now.
+#[derive(Debug)]
+pub struct Considered {
+    /// What was seen.
+    pub snapshot: Snapshot,
+    /// What follows from it.
+    pub decisions: Decisions,
+    /// What is remembered.
+    pub state: State,
+    /// What else an operator should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Observes and decides as a real run would, for those who ask why; changes as little as
+/// [`dry_run`].
+///
+/// # Errors
+/// The missions root or the state cannot be read.
+pub fn consider(request: &Request) -> Result<Considered, Failure> {
+    let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
+    let loaded = peek(dir.as_ref()).map_err(of_store)?;
+    let deadline = request.began + request.deadline;
+    let judged = judge(request, &loaded.state, loaded.lost, host::now(), deadline)?;
+    let warnings = [request.warnings.clone(), loaded.warnings, judged.warnings];
+    Ok(Considered {
+        snapshot: judged.snapshot,
+        decisions: judged.decisions,
+        state: loaded.state,
+        warnings: bounded(warnings.concat()),
+    })
+}
+
 /// A real run.
 ///
 /// # Errors
@@ -429,7 +461,8 @@ fn ping_body(exit: Exit, summary: Option<Summary>) -> String {
 }
 
 /// A run's id: sortable by time, and another for each process.
-fn run_id(now: Timestamp) -> String {
+#[must_use]
+pub fn run_id(now: Timestamp) -> String {
     format!("{:014x}-{:x}", now.as_micros(), std::process::id())
 }
 
