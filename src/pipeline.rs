@@ -4,6 +4,8 @@
 //! that is looked at, but a function that is never given the lock, and without the lock there is
 //! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
+mod consider;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +39,8 @@ use crate::store::state::{Store, peek};
 use crate::sys::beneath;
 use crate::sys::host;
 use crate::sys::trust::Trust;
+
+pub use consider::{Considered, consider};
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -145,6 +149,7 @@ fn judge(
         let message = "no cell matches --cell: nothing was looked at";
         warnings.push(Warning::new("no_match", message));
     }
+    warnings.extend(consider::unasked(&request.plans, &snapshot));
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
         snapshot
@@ -174,38 +179,6 @@ pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let judged = judge(&request, &loaded.state, loaded.lost, now, deadline)?;
     let run = describe(&request, run_id(now), now, true);
     Ok(report(judged, request.warnings, loaded.warnings, run))
-}
-
-/// What a run would find and decide now.
-#[derive(Debug)]
-pub struct Considered {
-    /// What was seen.
-    pub snapshot: Snapshot,
-    /// What follows from it.
-    pub decisions: Decisions,
-    /// What is remembered.
-    pub state: State,
-    /// What else an operator should know.
-    pub warnings: Vec<Warning>,
-}
-
-/// Observes and decides as a real run would, for those who ask why; changes as little as
-/// [`dry_run`].
-///
-/// # Errors
-/// The missions root or the state cannot be read.
-pub fn consider(request: &Request) -> Result<Considered, Failure> {
-    let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
-    let loaded = peek(dir.as_ref()).map_err(of_store)?;
-    let deadline = request.began + request.deadline;
-    let judged = judge(request, &loaded.state, loaded.lost, host::now(), deadline)?;
-    let warnings = [request.warnings.clone(), loaded.warnings, judged.warnings];
-    Ok(Considered {
-        snapshot: judged.snapshot,
-        decisions: judged.decisions,
-        state: loaded.state,
-        warnings: bounded(warnings.concat()),
-    })
 }
 
 /// A real run.

@@ -31,7 +31,8 @@ pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure
             pipeline::beat_refused(&request, why);
         }
     };
-    let setup = Setup::load_or(common, args.stale_after, seen_to_fail)?;
+    let setup = Setup::load_or(common, args.stale_after, &seen_to_fail)?;
+    let setup = setup.with_plans_or(&seen_to_fail)?;
     if let Some(id) = &args.init_cell {
         cells::make(&setup, id, args.layout, &[], None)?;
     }

@@ -117,6 +117,12 @@ pub(super) fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "lazarus-pit: error: {}", shown.join("\n"));
 }
 
+/// Shows one thing that is wrong in a file, on standard error, as compilers do.
+pub(super) fn problem(text: &str) {
+    let shown: Vec<_> = text.lines().map(visible).collect();
+    let _ = writeln!(io::stderr(), "{}", shown.join("\n"));
+}
+
 /// Tells the operator what is worth knowing, on standard error.
 pub(super) fn warn(message: &str) {
     let _ = writeln!(io::stderr(), "lazarus-pit: warning: {}", visible(message));

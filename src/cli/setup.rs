@@ -11,8 +11,10 @@ use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
 use crate::pipeline::{self, Request};
+use crate::plan::{self, PlanSet};
 use crate::sys::host;
 use crate::sys::trust::Trust;
+use crate::yaml::{Problem, Severity};
 
 /// What a command works by.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Setup {
     pub(super) config: Config,
     /// Whose files are believed.
     pub(super) trust: Trust,
+    /// The plans; none before [`with_plans`](Self::with_plans).
+    pub(super) plans: PlanSet,
     /// What came up on the way.
     pub(super) warnings: Vec<Warning>,
 }
@@ -58,6 +62,7 @@ impl Setup {
                         Self {
                             config: *config,
                             trust,
+                            plans: PlanSet::default(),
                             warnings: Vec::new(),
                         },
                     );
@@ -69,8 +74,59 @@ impl Setup {
         Ok(Self {
             config: loaded.config,
             trust,
+            plans: PlanSet::default(),
             warnings,
         })
+    }
+
+    /// Reads the plans, for commands that decide by them: nothing may be done by half of them.
+    ///
+    /// # Errors
+    /// All that is wrong with them, or why they cannot be read or believed (78).
+    pub(super) fn with_plans(mut self) -> Result<Self, Failure> {
+        self.read_plans()
+            .map_err(|why| Failure::new(Exit::Config, why))?;
+        Ok(self)
+    }
+
+    /// As [`with_plans`](Self::with_plans); where they are refused, `refused` hears why and what
+    /// the settings are.
+    ///
+    /// # Errors
+    /// As [`with_plans`](Self::with_plans).
+    pub(super) fn with_plans_or(
+        mut self,
+        refused: impl FnOnce(&str, Self),
+    ) -> Result<Self, Failure> {
+        match self.read_plans() {
+            Ok(()) => Ok(self),
+            Err(why) => {
+                refused(&why, self);
+                Err(Failure::new(Exit::Config, why))
+            }
+        }
+    }
+
+    fn read_plans(&mut self) -> Result<(), String> {
+        let paths = &self.config.plans;
+        let files = config::read_plans(paths, &self.trust, &mut self.warnings);
+        let files = files.map_err(|refused| refused.message)?;
+        let (plans, problems) = plan::load(&files, &plan::Known::default());
+        let is_error = |p: &&Problem| p.severity == Severity::Error;
+        let errors: Vec<String> = problems
+            .iter()
+            .filter(is_error)
+            .map(ToString::to_string)
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors.join("\n"));
+        }
+        self.warnings.extend(problems.iter().map(|p| {
+            let place = format!("{}:{}:{}", p.file, p.line, p.column);
+            Warning::about("plan", place, p.message.clone())
+        }));
+        self.plans = plans;
+        Ok(())
     }
 
     /// Where lock, state and journal lie.
@@ -102,7 +158,7 @@ impl Setup {
             config: self.config,
             deadline,
             wait_lock: args.wait_lock.unwrap_or(Duration::ZERO),
-            plans: std::sync::Arc::default(),
+            plans: std::sync::Arc::new(self.plans),
             no_act: args.no_act,
             force: args.force,
             trust: self.trust,
@@ -113,7 +169,10 @@ impl Setup {
     }
 }
 
-fn overrides(common: &Common, stale_after: Option<Duration>) -> Result<Overrides, Failure> {
+pub(super) fn overrides(
+    common: &Common,
+    stale_after: Option<Duration>,
+) -> Result<Overrides, Failure> {
     let owner = |name: &String| {
         host::find_user(name)
             .map(|(uid, _)| uid)
