@@ -4,6 +4,7 @@
 //! that is looked at, but a function that is never given the lock, and without the lock there is
 //! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::core::decide::{self, Decisions};
 use crate::core::holds;
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
+use crate::model::action::{AttemptResult, Done};
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
@@ -25,7 +27,7 @@ use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::state::State;
 use crate::model::time::{Timestamp, millis};
 use crate::observe::{self, Look};
-use crate::plan::PlanSet;
+use crate::plan::{Plan, PlanSet};
 use crate::report::heartbeat::Beat;
 use crate::report::ping::Ping;
 use crate::report::{Report, Run, bounded, prometheus};
@@ -74,19 +76,31 @@ struct Judged {
     snapshot: Snapshot,
     summary: Summary,
     decisions: Decisions,
+    /// What was, or would be, done.
+    actions: Vec<Done>,
+    totals: BTreeMap<AttemptResult, u64>,
     warnings: Vec<Warning>,
     exit: Exit,
 }
 
 /// How the cells are looked at under this configuration.
 #[must_use]
-pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: Instant) -> Look {
+pub fn look(
+    config: &Config,
+    plans: &Arc<PlanSet>,
+    scope: Option<GlobSet>,
+    trust: &Trust,
+    deadline: Instant,
+) -> Look {
+    let own = |plan: &Plan| plan.stale_after.is_some() || plan.max_quiet.is_some();
     Look {
         root: config.missions_root.clone(),
         scope,
         required_subdirs: config.required_subdirs.clone(),
         limits: Limits {
             stale_after: config.stale_after,
+            plans: plans.plans().iter().any(own).then(|| Arc::clone(plans)),
+            stale_after_is_final: config.stale_after_is_final,
             clock_skew: config.clock_skew,
             max_quiet: config.max_quiet,
             root: crate::report::root_text(&config.missions_root).into_owned(),
@@ -110,7 +124,7 @@ fn judge(
     let scope = request.scope.as_ref().map(|(_, set)| set.clone());
     let look = Look {
         progress: request.progress,
-        ..look(config, scope, &request.trust, deadline)
+        ..look(config, &request.plans, scope, &request.trust, deadline)
     };
     let mut snapshot = observe::snapshot(look, now)?;
     log::debug!(
@@ -155,6 +169,8 @@ fn judge(
     Ok(Judged {
         snapshot,
         summary,
+        actions: Vec::new(),
+        totals: BTreeMap::new(),
         decisions,
         warnings,
         exit: worst.max(root_changed),
@@ -319,6 +335,8 @@ fn report(judged: Judged, before: Vec<Warning>, of_store: Vec<Warning>, run: Run
         snapshot: judged.snapshot,
         summary: judged.summary,
         decisions: judged.decisions.list,
+        actions: judged.actions,
+        totals: judged.totals,
         warnings: bounded(warnings),
         run,
         exit: judged.exit,

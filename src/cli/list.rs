@@ -83,7 +83,7 @@ impl Serialize for Cells<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let root = root_text(&self.0.missions_root);
         let cells = self.0.cells.iter();
-        s.collect_seq(cells.map(|cell| CellDocument::of(cell, &root)))
+        s.collect_seq(cells.map(|cell| CellDocument::of(cell, &root, None)))
     }
 }
 

@@ -80,7 +80,14 @@ impl Setup {
 
     /// A look at the cells whose names match; at all of them where there are no globs.
     pub(super) fn look(&self, scope: Option<GlobSet>) -> Look {
-        pipeline::look(&self.config, scope, &self.trust, Instant::now() + LOOK)
+        let plans = std::sync::Arc::default();
+        pipeline::look(
+            &self.config,
+            &plans,
+            scope,
+            &self.trust,
+            Instant::now() + LOOK,
+        )
     }
 
     /// What a pass is to do.

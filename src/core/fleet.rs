@@ -154,6 +154,7 @@ impl<'a> Fleet<'a> {
             policy: plan.map(|plan| plan.policy),
             verdict,
             attempt: number(verdict, &case),
+            attempts: open.map_or(0, |incident| incident.attempts),
             down_since: since,
             next_attempt_at: ruling.next_attempt_at,
             because: ruling.because,
