@@ -7,6 +7,7 @@
 pub mod beat;
 pub mod heartbeats;
 pub mod init;
+pub mod logs;
 
 mod fill;
 mod making;
