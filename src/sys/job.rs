@@ -115,7 +115,7 @@ impl Job {
         if let Some(group) = Pid::from_raw(self.pid) {
             let _ = rustix::process::kill_process_group(group, signal);
         }
-        procs::signal_session(self.pid, signal);
+        procs::signal_other_groups(self.pid, signal);
     }
 
     /// Takes the exit status once the first process has ended. What else lives is left alone.
@@ -164,4 +164,13 @@ pub fn wait<const N: usize>(on: &[Option<BorrowedFd<'_>>; N], most: Duration) ->
         (Some(_), Err(_)) => true,
         (Some(_), Ok(_)) => answers.next().unwrap_or(false),
     })
+}
+
+/// A signal's name: `SIGSEGV`, or its number where it has none.
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
+    match nix::sys::signal::Signal::try_from(signal) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {signal}"),
+    }
 }

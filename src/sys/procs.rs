@@ -32,35 +32,48 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Parent and session of a process that is not a zombie: fields 4 and 6 of its stat.
-fn parent_and_session(pid: i32) -> Option<(i32, i32)> {
+/// Whom a process belongs to.
+#[derive(Clone, Copy)]
+struct Kin {
+    parent: i32,
+    group: i32,
+    session: i32,
+}
+
+/// Fields 4 to 6 of the stat of a process that is not a zombie.
+fn kin(pid: i32) -> Option<Kin> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
     let mut fields = std::str::from_utf8(after).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    let session = fields.nth(1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some((parent, session))
+    let mut next = || fields.next()?.parse().ok();
+    let kin = Kin {
+        parent: next()?,
+        group: next()?,
+        session: next()?,
+    };
+    (!matches!(state, "Z" | "X")).then_some(kin)
 }
 
 /// The living processes of a session, its leader among them.
 #[must_use]
 pub fn of_session(session: i32) -> Vec<i32> {
-    let is_of = |pid: &i32| parent_and_session(*pid).is_some_and(|(_, of)| of == session);
+    let is_of = |pid: &i32| kin(*pid).is_some_and(|kin| kin.session == session);
     pids().filter(is_of).collect()
 }
 
-/// Sends a signal to each process of a session, wherever it has put itself within it. Whoever
-/// calls this holds the session's leader, so that its number is nobody else's.
-pub fn signal_session(session: i32, signal: Signal) {
-    for pid in of_session(session) {
+/// Sends a signal to those processes of a session that have left its leader's group, as the jobs of
+/// a shell do. Whoever calls this holds the leader, so that its number is nobody else's.
+pub fn signal_other_groups(session: i32, signal: Signal) {
+    let is_meant = |pid: i32| kin(pid).is_some_and(|k| k.session == session && k.group != session);
+    for pid in pids().filter(|pid| is_meant(*pid)) {
         let Some(pid_t) = Pid::from_raw(pid) else {
             continue;
         };
         let held = rustix::process::pidfd_open(pid_t, PidfdFlags::empty());
         // Looked at again: from here on the pid is this process's.
         if let Ok(fd) = held
-            && parent_and_session(pid).is_some_and(|(_, of)| of == session)
+            && is_meant(pid)
         {
             let _ = rustix::process::pidfd_send_signal(fd, signal);
         }
@@ -111,7 +124,7 @@ pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
 fn ancestors() -> HashSet<i32> {
     let mut all = HashSet::new();
     let mut at = std::process::id().cast_signed();
-    while let Some((parent, _)) = parent_and_session(at) {
+    while let Some(Kin { parent, .. }) = kin(at) {
         // Two that change while they are read could name each other.
         if parent <= 0 || !all.insert(parent) {
             break;
@@ -128,7 +141,9 @@ mod tests {
     #[test]
     fn we_have_a_parent_and_a_session_and_never_find_ourselves() {
         let own = std::process::id().cast_signed();
-        let (parent, session) = parent_and_session(own).unwrap();
+        let Kin {
+            parent, session, ..
+        } = kin(own).unwrap();
         assert!(ancestors().contains(&parent));
         assert!(of_session(session).contains(&own));
         let Ok(path) = std::env::var("PATH") else {

@@ -17,8 +17,8 @@ const LONGEST: usize = 160;
 fn safe(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
-        let plain = !matches!(c, '/' | '%') && !is_unsafe(c) && !(at == 0 && c == '.');
-        if plain {
+        let is_odd = matches!(c, '/' | '%') || is_unsafe(c) || (at == 0 && c == '.');
+        if !is_odd {
             name.push(c);
             continue;
         }
