@@ -153,6 +153,13 @@ impl<'t> Problems<'t> {
         });
     }
 
+    /// How much must be mended, as far as it was kept.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        let errors = self.found.iter();
+        errors.filter(|p| p.severity == Severity::Error).count()
+    }
+
     /// Something worth a look.
     pub fn warning(&mut self, place: Place, message: impl Into<String>) {
         self.add(place, Severity::Warning, message.into(), None, false);

@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 19] = [
+pub(super) const HOMES: [(&str, &[&str]); 20] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -22,6 +22,7 @@ pub(super) const HOMES: [(&str, &[&str]); 19] = [
     ("jiff", &["model", "plan", "act"]),
     ("minijinja", &["plan"]),
     ("nix", &["sys"]),
+    ("regex", &["act", "observe", "plan"]),
     ("saphyr_parser", &["yaml"]),
     ("schemars", &["model", "config", "plan", "report", "yaml"]),
     (
