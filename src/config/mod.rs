@@ -3,6 +3,7 @@
 mod check;
 mod env;
 mod load;
+mod plans;
 pub mod raw;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use crate::model::protection::Protection;
 pub use crate::yaml::units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
 pub use env::Env;
 pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
+pub use plans::read_plans;
 
 /// Where root's state lies unless something else is said.
 const STATE_DIR: &str = "/var/lib/lazarus-pit";
@@ -171,5 +173,7 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(raw::RawConfig).to_value()
 }
 
+#[cfg(test)]
+mod plans_tests;
 #[cfg(test)]
 mod tests;

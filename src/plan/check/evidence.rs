@@ -37,24 +37,14 @@ impl Check<'_, '_> {
         if let Some(file) = raw.file {
             kinds.push(Some(ProbeKind::File(self.file_probe(file.value))));
         }
-        if kinds.len() != 1 {
-            self.one_of(
-                "probe",
-                "`tcp`, `http`, `process`, `exec` and `file`",
-                place,
-            );
-        }
+        let which = "`tcp`, `http`, `process`, `exec` and `file`";
+        self.one_of("probe", which, place, kinds.len());
         Some(Probe {
             kind: kinds.pop()??,
             timeout,
             failures,
             successes,
         })
-    }
-
-    pub(super) fn one_of(&mut self, what: &str, which: &str, place: Place) {
-        let message = format!("a {what} is exactly one of {which}");
-        self.problems.error(place, message);
     }
 
     fn probe_timeout(&mut self, written: Option<Spanned<crate::yaml::units::Span>>) -> Duration {
@@ -118,10 +108,8 @@ impl Check<'_, '_> {
             }
             which.push(ProcessBy::HeartbeatPid);
         }
-        if which.len() != 1 {
-            let which = "`pattern`, `pidfile` and `heartbeat_pid`";
-            self.one_of("process", which, place);
-        }
+        let names = "`pattern`, `pidfile` and `heartbeat_pid`";
+        self.one_of("process", names, place, which.len());
         Some(ProcessProbe {
             which: which.pop()?,
             busy: raw.busy.unwrap_or(false),

@@ -12,9 +12,7 @@ mod whom;
 use std::time::Duration;
 
 use super::raw::{RawApproval, RawLimits, RawNotify, RawOnExit, RawOnReport, RawPlan, RawWindow};
-use super::types::{
-    Approval, Backoff, Limits, Need, Notify, OnExit, OnReport, Plan, Probe, Source,
-};
+use super::types::{Approval, Backoff, Limits, Need, Notify, OnExit, OnReport, Plan, Source};
 use super::window::{Recurring, Window, Wrong};
 use crate::model::decision::Policy;
 use crate::model::text::is_unsafe;
@@ -46,6 +44,8 @@ enum Scope {
 struct Check<'c, 't> {
     file: &'c str,
     scope: Scope,
+    /// Where the next item of the list begins whose items are looked at.
+    next: Option<Place>,
     problems: &'c mut Problems<'t>,
 }
 
@@ -66,15 +66,11 @@ pub(super) fn check(
     let mut check = Check {
         file,
         scope,
+        next: None,
         problems,
     };
     let (name_place, name) = check.name(raw.name, stem, start);
-    let probes: Vec<Probe> = raw
-        .probes
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|probe| check.probe(probe))
-        .collect();
+    let probes = check.each(raw.probes.unwrap_or_default(), Check::probe);
     let policy_place = raw.policy.as_ref().map(|p| p.place);
     let policy = raw.policy.map_or(Policy::default(), |p| p.value);
     let steps_place = raw.steps.as_ref().map(|s| s.place);
@@ -88,7 +84,7 @@ pub(super) fn check(
             Some("give it `steps`, or `policy: never` to be only told".to_owned()),
         );
     }
-    let steps = written.into_iter().filter_map(|s| check.step(s)).collect();
+    let steps = check.each(written, Check::step);
     let mut channels = Vec::new();
     let approval = check.approval(raw.approval.unwrap_or_default(), &mut channels);
     let notify = check.notify(raw.notify.unwrap_or_default(), &mut channels);
@@ -140,6 +136,30 @@ pub(super) fn check(
 }
 
 impl Check<'_, '_> {
+    /// The items of a list, each checked.
+    fn each<T, U>(
+        &mut self,
+        items: Vec<Spanned<T>>,
+        check: impl Fn(&mut Self, Spanned<T>) -> Option<U>,
+    ) -> Vec<U> {
+        let places: Vec<Place> = items.iter().map(|item| item.place).collect();
+        let each = items.into_iter().enumerate().filter_map(|(at, item)| {
+            self.next = places.get(at + 1).copied();
+            check(self, item)
+        });
+        each.collect()
+    }
+
+    /// Tells that not exactly one of these is written, unless what is written has been told to be
+    /// wrong.
+    fn one_of(&mut self, what: &str, which: &str, place: Place, written: usize) {
+        let told = written == 0 && self.problems.has_errors_within(place, self.next);
+        if written != 1 && !told {
+            let message = format!("a {what} is exactly one of {which}");
+            self.problems.error(place, message);
+        }
+    }
+
     fn name(
         &mut self,
         written: Option<Spanned<String>>,

@@ -51,9 +51,8 @@ impl Check<'_, '_> {
             let within = self.above_zero(Some(wait.value.within));
             kinds.push(within.map(|within| Step::Wait(Wait { within })));
         }
-        if kinds.len() != 1 {
-            self.one_of("step", "`run`, `spawn`, `signal`, `http` and `wait`", place);
-        }
+        let which = "`run`, `spawn`, `signal`, `http` and `wait`";
+        self.one_of("step", which, place, kinds.len());
         kinds.pop()?
     }
 

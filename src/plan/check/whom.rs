@@ -134,7 +134,8 @@ impl Check<'_, '_> {
                 _ => {}
             }
         }
-        if status.is_empty() {
+        // Where another mistake has emptied the list, that is enough.
+        if status.is_empty() && !self.problems.has_errors() {
             let message = "no subject can ever be so: the plan would never act";
             self.problems.error(place, message);
         }
