@@ -153,6 +153,7 @@ pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timest
     let released = fleet::released(rules, state, &unwell, snapshot.full, mass.is_some());
     let fleet = Fleet::new(
         rules,
+        snapshot.full,
         mass::host_hold(snapshot, state, rules),
         fleet::mass_holds(state, snapshot.full, mass, released, rules),
         &ruled,
