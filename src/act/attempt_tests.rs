@@ -8,6 +8,8 @@ use super::stage::{Stage, action, command, eventually, results, sh};
 use crate::model::action::{Action, AttemptResult, StepResult};
 use crate::model::event::{Event, Kind};
 use crate::model::step::{Step, Wait};
+use crate::model::time::Timestamp;
+use crate::sys::host;
 
 fn kinds(events: &[Event]) -> Vec<Kind> {
     events.iter().map(|e| e.event).collect()
@@ -231,4 +233,41 @@ fn a_log_that_cannot_be_written_is_a_warning() {
         "{}",
         warning.message
     );
+}
+
+#[test]
+fn a_defect_of_ours_harms_one_attempt_and_no_other() {
+    thread_local! {
+        static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+    /// A clock that breaks once where a step has started its log.
+    fn broken_once() -> Timestamp {
+        let calls = CALLS.replace(CALLS.get() + 1);
+        let here = std::thread::current().name() == Some("attempt");
+        assert!(!here || calls != 1, "broken");
+        host::now()
+    }
+    /// One that stays broken, where the end of an attempt is told.
+    fn broken() -> Timestamp {
+        let here = std::thread::current().name() == Some("attempt");
+        assert!(!here, "broken");
+        host::now()
+    }
+    let mut stage = Stage::new();
+    stage.now = broken_once;
+    let due = vec![
+        action("c/a", [sh("echo x; sleep 100"), sh("true")]),
+        action("c/b", []),
+    ];
+    let refs = [due[0].r#ref.clone()];
+    let (performed, _) = stage.perform(due.clone());
+    assert_eq!(results(&performed.done[0]), ["failed", "skipped"]);
+    let error = performed.done[0].steps[0].error.as_ref().unwrap();
+    assert!(error.contains("defect in lazarus-pit"), "{error}");
+    assert_eq!(performed.done[1].result, AttemptResult::Ok);
+    eventually("a process is left", || leftovers(&refs).is_empty());
+    stage.now = broken;
+    let (performed, events) = stage.perform(due);
+    assert!(performed.done.is_empty() && performed.deferred.is_empty());
+    assert_eq!(kinds(&events), [Kind::Intent, Kind::Intent]);
 }

@@ -63,6 +63,9 @@ enum Message {
     Record(Box<Event>, SyncSender<()>),
     /// An attempt is over.
     Over(Box<Over>),
+    /// A thread has ended without a word about its attempt, by a defect of ours: the intent stays
+    /// without an outcome, and the next run settles it.
+    Lost,
 }
 
 struct Over {
@@ -127,8 +130,10 @@ pub fn perform<E>(
             }
             for ended in listen(&messages, record)? {
                 running -= 1;
-                performed.warnings.extend(ended.warnings);
-                over.push((ended.place, ended.done));
+                if let Some(ended) = ended {
+                    performed.warnings.extend(ended.warnings);
+                    over.push((ended.place, ended.done));
+                }
             }
         }
     })?;
@@ -139,11 +144,11 @@ pub fn perform<E>(
 }
 
 /// Waits for a message and records it and all that have come with it. Returns the attempts that
-/// are over.
+/// are over; of one that was lost there is nothing to say.
 fn listen<E>(
     messages: &Receiver<Message>,
     record: &mut dyn FnMut(Vec<Event>, bool) -> Result<(), E>,
-) -> Result<Vec<Over>, E> {
+) -> Result<Vec<Option<Over>>, E> {
     let (mut events, mut told, mut over) = (Vec::new(), Vec::new(), Vec::new());
     // One sender is the caller's own, so that this never fails.
     for message in messages.recv().into_iter().chain(messages.try_iter()) {
@@ -154,11 +159,14 @@ fn listen<E>(
             }
             Message::Over(mut ended) => {
                 events.append(&mut ended.events);
-                over.push(*ended);
+                over.push(Some(*ended));
             }
+            Message::Lost => over.push(None),
         }
     }
-    record(events, false)?;
+    if !events.is_empty() {
+        record(events, false)?;
+    }
     for tell in told {
         // A thread that does not listen any more has no more to do.
         let _ = tell.send(());
@@ -203,7 +211,10 @@ impl<'a> Crew<'a, '_> {
                 .spawn_scoped(scope, move || {
                     // Without an answer the intent was not recorded, and nothing is done.
                     if let Ok((place, action)) = ready.recv() {
-                        work(place, &action, around, stop, &send);
+                        let work = || work(place, &action, around, stop, &send);
+                        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                            let _ = send.send(Message::Lost);
+                        }
                     }
                 });
             match started {

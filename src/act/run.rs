@@ -115,10 +115,22 @@ pub(super) fn run(step: &Step, run: &Run, scene: &mut Scene<'_>) -> StepDone {
         }
     };
     scene.open_log();
-    let (job, outputs) = match Job::start(exec) {
+    let left = scene
+        .around
+        .deadline
+        .saturating_duration_since(Instant::now());
+    let (job, outputs) = match Job::start(exec, run.timeout.min(left)) {
         Ok(started) => started,
-        Err(e) => {
-            done.error = Some(named.not_started(e));
+        Err(why) => {
+            done.error = Some(match why {
+                Some(e) => named.not_started(e),
+                None => named.took_too_long(),
+            });
+            done.result = match why {
+                Some(_) => StepResult::Failed,
+                None if run.timeout < left => StepResult::TimedOut,
+                None => StepResult::CutOff,
+            };
             done.log = scene.close_log();
             return done;
         }

@@ -10,6 +10,7 @@ use super::perform::{Performed, Surroundings, perform};
 use crate::model::action::{Action, Done, Place, StepDone};
 use crate::model::event::{Event, Kind};
 use crate::model::step::{Run, Step};
+use crate::model::time::Timestamp;
 use crate::sys::host;
 
 /// A directory of its own for logs and whatever the commands leave, and how attempts are made.
@@ -19,6 +20,7 @@ pub(super) struct Stage {
     pub(super) at_once: usize,
     pub(super) max_bytes: u64,
     pub(super) own: Own,
+    pub(super) now: fn() -> Timestamp,
 }
 
 /// More than any test takes, however busy the host is.
@@ -35,6 +37,7 @@ impl Stage {
                 path: std::env::var_os("PATH"),
                 ..Own::default()
             },
+            now: host::now,
         }
     }
 
@@ -58,7 +61,7 @@ impl Stage {
             at_once: self.at_once,
             logs: Logs::new(self.path("logs"), self.max_bytes),
             own: self.own.clone(),
-            now: &host::now,
+            now: &self.now,
         };
         perform(actions, &around, record)
     }
