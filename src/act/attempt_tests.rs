@@ -268,6 +268,34 @@ fn a_defect_of_ours_harms_one_attempt_and_no_other() {
     eventually("a process is left", || leftovers(&refs).is_empty());
     stage.now = broken;
     let (performed, events) = stage.perform(due);
-    assert!(performed.done.is_empty() && performed.deferred.is_empty());
+    let done = performed.done.iter().map(|d| d.result);
+    assert!(done.eq([AttemptResult::Interrupted; 2]));
+    assert_eq!(results(&performed.done[0]), ["cut_off", "skipped"]);
     assert_eq!(kinds(&events), [Kind::Intent, Kind::Intent]);
+}
+
+#[test]
+fn an_attempt_that_hangs_is_given_up_and_left_without_an_outcome() {
+    /// A clock that never answers, as a disk or a user database may do.
+    fn hangs() -> Timestamp {
+        while std::thread::current().name() == Some("attempt") {
+            std::thread::park();
+        }
+        host::now()
+    }
+    let mut stage = Stage::new();
+    stage.now = hangs;
+    (stage.deadline, stage.aftermath) = (Duration::from_millis(200), Duration::from_millis(100));
+    let (performed, events) = stage.perform(vec![action("c/a", [sh("true"), sh("true")])]);
+    let done = &performed.done[0];
+    assert_eq!(done.result, AttemptResult::Interrupted);
+    assert_eq!(results(done), ["cut_off", "skipped"]);
+    assert!(
+        done.steps[0]
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("does not answer")
+    );
+    assert_eq!(kinds(&events), [Kind::Intent]);
 }

@@ -29,7 +29,7 @@ const CHUNK: usize = 64 << 10;
 /// What a step needs to know of its attempt.
 pub(super) struct Scene<'a> {
     pub(super) action: &'a Action,
-    pub(super) around: &'a Surroundings<'a>,
+    pub(super) around: &'a Surroundings,
     /// Readable (its other end is closed) once everything is to be ended.
     pub(super) stop: BorrowedFd<'a>,
     /// The attempt's log, opened by the first step that has something to write.

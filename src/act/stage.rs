@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::environment::Own;
 use super::logs::Logs;
-use super::perform::{Performed, Surroundings, perform};
+use super::perform::{AT_ONCE, Performed, Surroundings, perform};
 use crate::model::action::{Action, Done, Place, StepDone};
 use crate::model::event::{Event, Kind};
 use crate::model::step::{Run, Step};
@@ -17,6 +17,7 @@ use crate::sys::host;
 pub(super) struct Stage {
     pub(super) tmp: tempfile::TempDir,
     pub(super) deadline: Duration,
+    pub(super) aftermath: Duration,
     pub(super) at_once: usize,
     pub(super) max_bytes: u64,
     pub(super) own: Own,
@@ -31,7 +32,8 @@ impl Stage {
         Self {
             tmp: tempfile::tempdir().unwrap(),
             deadline: LONG,
-            at_once: 32,
+            aftermath: LONG,
+            at_once: AT_ONCE,
             max_bytes: 1 << 20,
             own: Own {
                 path: std::env::var_os("PATH"),
@@ -56,12 +58,13 @@ impl Stage {
         record: &mut dyn FnMut(Vec<Event>, bool) -> Result<(), E>,
     ) -> Result<Performed, E> {
         let around = Surroundings {
-            run: "run-1",
+            run: "run-1".to_owned(),
             deadline: Instant::now() + self.deadline,
+            aftermath: self.aftermath,
             at_once: self.at_once,
             logs: Logs::new(self.path("logs"), self.max_bytes),
             own: self.own.clone(),
-            now: &self.now,
+            now: self.now,
         };
         perform(actions, &around, record)
     }
