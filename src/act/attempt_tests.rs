@@ -163,7 +163,7 @@ fn many_at_once_and_never_more_than_are_let() {
 #[test]
 fn for_what_there_is_no_time_nothing_is_recorded() {
     let mut stage = Stage::new();
-    (stage.deadline, stage.at_once) = (Duration::from_millis(300), 1);
+    (stage.deadline, stage.at_once) = (Duration::from_secs(1), 1);
     let due = vec![
         action("c/a", [sh("sleep 100")]),
         action("c/b", [sh("true")]),
@@ -285,7 +285,7 @@ fn an_attempt_that_hangs_is_given_up_and_left_without_an_outcome() {
     }
     let mut stage = Stage::new();
     stage.now = hangs;
-    (stage.deadline, stage.aftermath) = (Duration::from_millis(200), Duration::from_millis(100));
+    (stage.deadline, stage.aftermath) = (Duration::from_secs(1), Duration::from_millis(100));
     let (performed, events) = stage.perform(vec![action("c/a", [sh("true"), sh("true")])]);
     let done = &performed.done[0];
     assert_eq!(done.result, AttemptResult::Interrupted);

@@ -211,7 +211,7 @@ impl Crew {
         let (around, stop) = (Arc::clone(&self.around), Arc::clone(&self.stop));
         let send = self.send.clone();
         let thread = std::thread::Builder::new().name("attempt".into());
-        thread.stack_size(512 << 10).spawn(move || {
+        thread.stack_size(1 << 20).spawn(move || {
             // Without one its intent was not recorded, and nothing is done.
             let Ok((place, action)) = ready.recv() else {
                 return;

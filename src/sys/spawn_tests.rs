@@ -27,6 +27,8 @@ fn nothing_of_ours_is_inherited() {
     let null = std::fs::File::open("/dev/null").unwrap();
     // SAFETY: a new descriptor, which gets its owner at once.
     let stray = unsafe { OwnedFd::from_raw_fd(libc::dup(null.as_raw_fd())) };
+    // As a run does; and std ignores SIGPIPE for us.
+    crate::sys::process::block_file_size_signal();
     let script = "ls /proc/self/fd; umask; pwd; env; grep -E 'Sig(Blk|Ign)' /proc/self/status";
     let text = output(exec(&["/bin/sh", "-c", script], "/tmp").start().unwrap());
     drop(stray);
