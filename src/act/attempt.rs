@@ -10,7 +10,7 @@ use crate::model::step::Step;
 use crate::model::time::millis;
 
 /// What must be durable before the first step.
-pub(super) fn intent(action: &Action, around: &Surroundings<'_>) -> Event {
+pub(super) fn intent(action: &Action, around: &Surroundings) -> Event {
     let planned = |step: &Step| PlannedStep {
         kind: step.kind().to_owned(),
         command: step.command().map(<[String]>::to_vec).unwrap_or_default(),
@@ -29,18 +29,18 @@ pub(super) fn intent(action: &Action, around: &Surroundings<'_>) -> Event {
     }
 }
 
-fn event(kind: Kind, action: &Action, around: &Surroundings<'_>) -> Event {
+fn event(kind: Kind, action: &Action, around: &Surroundings) -> Event {
     Event {
         subject: Some(action.subject.clone()),
         incident: Some(action.incident.clone()),
         plan: Some(action.plan.clone()),
         r#ref: Some(action.r#ref.clone()),
         attempt: Some(action.attempt),
-        ..Event::new(kind, (around.now)(), around.run)
+        ..Event::new(kind, (around.now)(), &around.run)
     }
 }
 
-fn step_event(index: usize, done: &StepDone, action: &Action, around: &Surroundings<'_>) -> Event {
+fn step_event(index: usize, done: &StepDone, action: &Action, around: &Surroundings) -> Event {
     Event {
         index: u32::try_from(index).ok(),
         kind: Some(done.kind.to_owned()),
@@ -59,7 +59,7 @@ fn step_event(index: usize, done: &StepDone, action: &Action, around: &Surroundi
 pub(super) fn carry_out(
     scene: &mut Scene<'_>,
     done: &mut Vec<StepDone>,
-    tell: &mut dyn FnMut(Event) -> bool,
+    tell: &mut dyn FnMut(Event, &StepDone) -> bool,
 ) {
     let (action, around) = (scene.action, scene.around);
     for (index, step) in action.steps.iter().enumerate() {
@@ -68,8 +68,9 @@ pub(super) fn carry_out(
         came.duration_ms = Some(millis(began.elapsed()));
         let event = step_event(index, &came, action, around);
         let failed = came.result != StepResult::Ok;
+        let told = tell(event, &came);
         done.push(came);
-        if !tell(event) || failed {
+        if !told || failed {
             return;
         }
     }
@@ -102,22 +103,16 @@ fn carry_out_step(step: &Step, scene: &mut Scene<'_>) -> StepDone {
 /// the middle of a step, if we did.
 pub(super) fn close(
     action: &Action,
-    around: &Surroundings<'_>,
+    around: &Surroundings,
     mut steps: Vec<StepDone>,
     defect: Option<String>,
 ) -> (Vec<Event>, Done) {
     let mut events = Vec::new();
     let told = steps.len();
-    if let Some((step, place)) = action.steps.get(told).zip(defect) {
-        let version = env!("CARGO_PKG_VERSION");
-        steps.push(StepDone {
-            error: Some(format!("it met a defect in lazarus-pit {version} {place}")),
-            ..StepDone::new(step, StepResult::Failed)
-        });
+    if let Some(place) = defect {
+        stop_at(action, &mut steps, StepResult::Failed, of_defect(&place));
     }
-    let skipped = |step| StepDone::new(step, StepResult::Skipped);
-    let reached = steps.len();
-    steps.extend(action.steps.iter().skip(reached).map(skipped));
+    skip_rest(action, &mut steps);
     for (index, done) in steps.iter().enumerate().skip(told) {
         events.push(step_event(index, done, action, around));
     }
@@ -144,4 +139,39 @@ pub(super) fn close(
         steps,
     };
     (events, done)
+}
+
+/// What is known of an attempt that came to no end.
+pub(super) fn interrupted(action: &Action, mut steps: Vec<StepDone>, why: String) -> Done {
+    stop_at(action, &mut steps, StepResult::CutOff, why);
+    skip_rest(action, &mut steps);
+    Done {
+        subject: action.subject.clone(),
+        attempt: action.attempt,
+        r#ref: action.r#ref.clone(),
+        result: AttemptResult::Interrupted,
+        steps,
+    }
+}
+
+/// How a defect of ours is told.
+pub(super) fn of_defect(place: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("it met a defect in lazarus-pit {version} {place}")
+}
+
+/// The step that was being carried out ends like this.
+fn stop_at(action: &Action, steps: &mut Vec<StepDone>, result: StepResult, why: String) {
+    if let Some(step) = action.steps.get(steps.len()) {
+        steps.push(StepDone {
+            error: Some(why),
+            ..StepDone::new(step, result)
+        });
+    }
+}
+
+fn skip_rest(action: &Action, steps: &mut Vec<StepDone>) {
+    let reached = steps.len();
+    let skipped = |step| StepDone::new(step, StepResult::Skipped);
+    steps.extend(action.steps.iter().skip(reached).map(skipped));
 }

@@ -8,6 +8,8 @@ use super::stage::{Stage, action, command, eventually, results, sh};
 use crate::model::action::{Action, AttemptResult, StepResult};
 use crate::model::event::{Event, Kind};
 use crate::model::step::{Step, Wait};
+use crate::model::time::Timestamp;
+use crate::sys::host;
 
 fn kinds(events: &[Event]) -> Vec<Kind> {
     events.iter().map(|e| e.event).collect()
@@ -161,7 +163,7 @@ fn many_at_once_and_never_more_than_are_let() {
 #[test]
 fn for_what_there_is_no_time_nothing_is_recorded() {
     let mut stage = Stage::new();
-    (stage.deadline, stage.at_once) = (Duration::from_millis(300), 1);
+    (stage.deadline, stage.at_once) = (Duration::from_secs(1), 1);
     let due = vec![
         action("c/a", [sh("sleep 100")]),
         action("c/b", [sh("true")]),
@@ -231,4 +233,69 @@ fn a_log_that_cannot_be_written_is_a_warning() {
         "{}",
         warning.message
     );
+}
+
+#[test]
+fn a_defect_of_ours_harms_one_attempt_and_no_other() {
+    thread_local! {
+        static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+    /// A clock that breaks once where a step has started its log.
+    fn broken_once() -> Timestamp {
+        let calls = CALLS.replace(CALLS.get() + 1);
+        let here = std::thread::current().name() == Some("attempt");
+        assert!(!here || calls != 1, "broken");
+        host::now()
+    }
+    /// One that stays broken, where the end of an attempt is told.
+    fn broken() -> Timestamp {
+        let here = std::thread::current().name() == Some("attempt");
+        assert!(!here, "broken");
+        host::now()
+    }
+    let mut stage = Stage::new();
+    stage.now = broken_once;
+    let due = vec![
+        action("c/a", [sh("echo x; sleep 100"), sh("true")]),
+        action("c/b", []),
+    ];
+    let refs = [due[0].r#ref.clone()];
+    let (performed, _) = stage.perform(due.clone());
+    assert_eq!(results(&performed.done[0]), ["failed", "skipped"]);
+    let error = performed.done[0].steps[0].error.as_ref().unwrap();
+    assert!(error.contains("defect in lazarus-pit"), "{error}");
+    assert_eq!(performed.done[1].result, AttemptResult::Ok);
+    eventually("a process is left", || leftovers(&refs).is_empty());
+    stage.now = broken;
+    let (performed, events) = stage.perform(due);
+    let done = performed.done.iter().map(|d| d.result);
+    assert!(done.eq([AttemptResult::Interrupted; 2]));
+    assert_eq!(results(&performed.done[0]), ["cut_off", "skipped"]);
+    assert_eq!(kinds(&events), [Kind::Intent, Kind::Intent]);
+}
+
+#[test]
+fn an_attempt_that_hangs_is_given_up_and_left_without_an_outcome() {
+    /// A clock that never answers, as a disk or a user database may do.
+    fn hangs() -> Timestamp {
+        while std::thread::current().name() == Some("attempt") {
+            std::thread::park();
+        }
+        host::now()
+    }
+    let mut stage = Stage::new();
+    stage.now = hangs;
+    (stage.deadline, stage.aftermath) = (Duration::from_secs(1), Duration::from_millis(100));
+    let (performed, events) = stage.perform(vec![action("c/a", [sh("true"), sh("true")])]);
+    let done = &performed.done[0];
+    assert_eq!(done.result, AttemptResult::Interrupted);
+    assert_eq!(results(done), ["cut_off", "skipped"]);
+    assert!(
+        done.steps[0]
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("does not answer")
+    );
+    assert_eq!(kinds(&events), [Kind::Intent]);
 }

@@ -31,7 +31,7 @@ impl Command {
         let Some(program) = run.command.first().filter(|program| !program.is_empty()) else {
             return Err("the step has no command".to_owned());
         };
-        let (account, identity) = whom(run.user.as_deref())?;
+        let (account, identity) = whom(run.user.as_deref(), host::is_root())?;
         let environment = Environment::of(&account, own, action, &run.env)?;
         let cwd = PathBuf::from(run.cwd.as_deref().unwrap_or("/"));
         if !cwd.is_absolute() {
@@ -95,12 +95,18 @@ impl Named {
             Stage::Exec => format!("running {path} as {user}: {cause}"),
         }
     }
+
+    /// The start did not come to an end.
+    pub(super) fn took_too_long(&self) -> String {
+        let (path, cwd) = (self.path.display(), self.cwd.display());
+        format!("starting {path} in {cwd} came to no end; does a mount there not answer?")
+    }
 }
 
 const ENOENT: i32 = rustix::io::Errno::NOENT.raw_os_error();
 
 /// Whom a command runs as; an identity only where that is another than we.
-fn whom(user: Option<&str>) -> Result<(Account, Option<Identity>), String> {
+fn whom(user: Option<&str>, as_root: bool) -> Result<(Account, Option<Identity>), String> {
     let Some(user) = user else {
         return Ok((Account::own(), None));
     };
@@ -108,7 +114,7 @@ fn whom(user: Option<&str>) -> Result<(Account, Option<Identity>), String> {
     if account.is_own() {
         return Ok((account, None));
     }
-    if !host::is_root() {
+    if !as_root {
         let own = host::user_name(host::uid());
         return Err(format!(
             "only root can run a command as another user: the plan says `user: {user}`, and \
@@ -151,5 +157,44 @@ fn find(program: &str, path: &OsStr) -> Result<PathBuf, String> {
         None => Err(format!(
             "running {program}: No such file or directory in {path}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_becomes_another_user() {
+        let other = if host::is_root() { "nobody" } else { "root" };
+        let e = whom(Some(other), false).unwrap_err();
+        let want =
+            format!("only root can run a command as another user: the plan says `user: {other}`");
+        assert!(e.starts_with(&want), "{e}");
+        let own = host::uid().to_string();
+        for as_root in [false, true] {
+            assert_eq!(whom(Some(&own), as_root).unwrap().1, None);
+            assert_eq!(whom(None, as_root).unwrap().1, None);
+        }
+        let (account, identity) = whom(Some("3999999999"), true).unwrap();
+        let identity = identity.unwrap();
+        assert_eq!(
+            (account.uid, identity.uid, identity.gid),
+            (3_999_999_999, 3_999_999_999, 3_999_999_999)
+        );
+        assert!(identity.no_new_privs);
+    }
+
+    #[test]
+    fn programs_are_found_where_they_may_be_looked_for() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tmp.path().join("sh")).unwrap();
+        std::fs::write(tmp.path().join("x"), "").unwrap();
+        let path = format!("relative::{}:/bin", tmp.path().display());
+        let find = |program: &str| find(program, OsStr::new(&path));
+        assert_eq!(find("sh").unwrap(), Path::new("/bin/sh"));
+        assert_eq!(find("./x").unwrap(), Path::new("./x"));
+        assert!(find("x").unwrap_err().contains("/x: Permission denied"));
+        assert!(find("no-such-program").unwrap_err().ends_with(&path));
     }
 }

@@ -29,7 +29,7 @@ const CHUNK: usize = 64 << 10;
 /// What a step needs to know of its attempt.
 pub(super) struct Scene<'a> {
     pub(super) action: &'a Action,
-    pub(super) around: &'a Surroundings<'a>,
+    pub(super) around: &'a Surroundings,
     /// Readable (its other end is closed) once everything is to be ended.
     pub(super) stop: BorrowedFd<'a>,
     /// The attempt's log, opened by the first step that has something to write.
@@ -115,10 +115,22 @@ pub(super) fn run(step: &Step, run: &Run, scene: &mut Scene<'_>) -> StepDone {
         }
     };
     scene.open_log();
-    let (job, outputs) = match Job::start(exec) {
+    let left = scene
+        .around
+        .deadline
+        .saturating_duration_since(Instant::now());
+    let (job, outputs) = match Job::start(exec, run.timeout.min(left)) {
         Ok(started) => started,
-        Err(e) => {
-            done.error = Some(named.not_started(e));
+        Err(why) => {
+            done.error = Some(match why {
+                Some(e) => named.not_started(e),
+                None => named.took_too_long(),
+            });
+            done.result = match why {
+                Some(_) => StepResult::Failed,
+                None if run.timeout < left => StepResult::TimedOut,
+                None => StepResult::CutOff,
+            };
             done.log = scene.close_log();
             return done;
         }

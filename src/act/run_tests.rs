@@ -175,7 +175,8 @@ fn at_the_timeout_all_that_it_started_goes_with_it() {
     let script = "trap '' TERM; (while :; do sleep 1; done) & (while :; do sleep 1; done) & \
                   set -m; (while :; do sleep 1; done) & echo ready; while :; do sleep 1; done";
     let mut run = sh(script);
-    (run.timeout, run.grace) = (Duration::from_millis(200), Duration::from_millis(100));
+    // Time enough to get ready, however busy the host is.
+    (run.timeout, run.grace) = (Duration::from_secs(1), Duration::from_millis(100));
     let action = action("c/a", [run]);
     let r#ref = action.r#ref.clone();
     let (mut performed, _) = stage.perform(vec![action]);
@@ -183,7 +184,7 @@ fn at_the_timeout_all_that_it_started_goes_with_it() {
     assert_eq!((done.result, done.exit_code), (StepResult::TimedOut, None));
     let error = done.error.unwrap();
     assert!(
-        error.contains("timeout of 200ms") && error.contains("SIGKILL"),
+        error.contains("timeout of 1s") && error.contains("SIGKILL"),
         "{error}"
     );
     all_gone(&r#ref);
@@ -210,7 +211,7 @@ fn what_takes_term_gets_no_kill_and_its_whole_grace() {
 #[test]
 fn the_deadline_waits_for_no_grace() {
     let mut stage = Stage::new();
-    stage.deadline = Duration::from_millis(300);
+    stage.deadline = Duration::from_secs(1);
     let mut run = sh("trap '' TERM; while :; do sleep 1; done");
     let mut early = run.clone();
     early.timeout = Duration::from_millis(10);
@@ -282,8 +283,8 @@ fn another_user_is_for_root_alone() {
         done.error.as_deref(),
         Some("there is no user `no such user`")
     );
-    let done = as_user("nobody");
     if host::uid() == 0 {
+        let done = as_user("nobody");
         let (uid, gid) = host::find_user("nobody").unwrap();
         let printed = stage.printed(&done);
         let want = format!("{uid}\n{gid}\n{gid}\nnobody ");
@@ -302,10 +303,7 @@ fn another_user_is_for_root_alone() {
             "{error}"
         );
     } else {
-        let error = done.error.unwrap();
-        assert!(
-            error.starts_with("only root can run a command as another user"),
-            "{error}"
-        );
+        let error = as_user("root").error.unwrap();
+        assert!(error.starts_with("only root can run a command"), "{error}");
     }
 }

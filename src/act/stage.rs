@@ -6,19 +6,22 @@ use std::time::{Duration, Instant};
 
 use super::environment::Own;
 use super::logs::Logs;
-use super::perform::{Performed, Surroundings, perform};
+use super::perform::{AT_ONCE, Performed, Surroundings, perform};
 use crate::model::action::{Action, Done, Place, StepDone};
 use crate::model::event::{Event, Kind};
 use crate::model::step::{Run, Step};
+use crate::model::time::Timestamp;
 use crate::sys::host;
 
 /// A directory of its own for logs and whatever the commands leave, and how attempts are made.
 pub(super) struct Stage {
     pub(super) tmp: tempfile::TempDir,
     pub(super) deadline: Duration,
+    pub(super) aftermath: Duration,
     pub(super) at_once: usize,
     pub(super) max_bytes: u64,
     pub(super) own: Own,
+    pub(super) now: fn() -> Timestamp,
 }
 
 /// More than any test takes, however busy the host is.
@@ -29,12 +32,14 @@ impl Stage {
         Self {
             tmp: tempfile::tempdir().unwrap(),
             deadline: LONG,
-            at_once: 32,
+            aftermath: LONG,
+            at_once: AT_ONCE,
             max_bytes: 1 << 20,
             own: Own {
                 path: std::env::var_os("PATH"),
                 ..Own::default()
             },
+            now: host::now,
         }
     }
 
@@ -53,12 +58,13 @@ impl Stage {
         record: &mut dyn FnMut(Vec<Event>, bool) -> Result<(), E>,
     ) -> Result<Performed, E> {
         let around = Surroundings {
-            run: "run-1",
+            run: "run-1".to_owned(),
             deadline: Instant::now() + self.deadline,
+            aftermath: self.aftermath,
             at_once: self.at_once,
             logs: Logs::new(self.path("logs"), self.max_bytes),
             own: self.own.clone(),
-            now: &host::now,
+            now: self.now,
         };
         perform(actions, &around, record)
     }

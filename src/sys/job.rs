@@ -40,11 +40,32 @@ pub struct Outputs {
 }
 
 impl Job {
-    /// Starts a program.
+    /// Starts a program, and waits for that at most this long: its directory or its file may lie
+    /// on a mount that does not answer.
     ///
     /// # Errors
-    /// What could not be done; then there is no process.
-    pub fn start(exec: Exec) -> Result<(Self, Outputs), NotStarted> {
+    /// What could not be done; then there is no process. `None` where it took too long: then the
+    /// program is ended as soon as it can be, which is before it does anything, as a rule.
+    pub fn start(exec: Exec, most: Duration) -> Result<(Self, Outputs), Option<NotStarted>> {
+        let (send, started) = std::sync::mpsc::sync_channel(1);
+        // A thread of its own, which can be left behind: a fork that waits for its exec cannot.
+        let thread = std::thread::Builder::new()
+            .name("start".into())
+            .stack_size(256 << 10)
+            .spawn(move || {
+                // What nobody waits for any more comes back here, and is ended by that.
+                let _ = send.send(Self::start_now(exec));
+            });
+        if let Err(e) = thread {
+            return Err(Some(NotStarted::of_thread(&e)));
+        }
+        match started.recv_timeout(most) {
+            Ok(started) => started.map_err(Some),
+            Err(_) => Err(None),
+        }
+    }
+
+    fn start_now(exec: Exec) -> Result<(Self, Outputs), NotStarted> {
         let mut child = exec.start()?;
         let pid = child.id().cast_signed();
         let outputs = Outputs {

@@ -37,6 +37,8 @@ pub struct Exec {
     identity: Option<Identity>,
     args: Strings,
     env: Strings,
+    /// Our own pid.
+    starter: libc::pid_t,
 }
 
 /// C strings, and the list of pointers to them that exec takes.
@@ -127,6 +129,14 @@ impl NotStarted {
         nix::errno::Errno::from_raw(self.errno).desc()
     }
 
+    /// Where there was not even a thread to do it.
+    pub(super) fn of_thread(error: &io::Error) -> Self {
+        Self {
+            stage: Stage::Fork,
+            errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
+        }
+    }
+
     fn decode(error: &io::Error) -> Self {
         let code = error.raw_os_error().unwrap_or(libc::EINVAL);
         let stage = usize::try_from(code >> 16).ok().and_then(|n| STAGES.get(n));
@@ -156,6 +166,7 @@ impl Exec {
             identity,
             args: Strings::new(args)?,
             env: Strings::new(env)?,
+            starter: std::process::id().cast_signed(),
         })
     }
 
@@ -220,11 +231,31 @@ fn prepare(exec: &Exec) -> Result<(), Stage> {
     if let Some(identity) = &exec.identity {
         switch(identity)?;
     }
+    // A directory on a mount that does not answer holds us for ever, and longer than our starter
+    // waits. When it is gone, nobody wants the program any more. (A change of user clears this.)
+    die_with_starter(libc::SIGKILL)?;
     // With the rights of the one it runs as, so not before.
     // SAFETY: a C string that lives on.
     check(unsafe { libc::chdir(exec.cwd.as_ptr()) }, Stage::Cwd)?;
     close_all_on_exec()?;
-    reset_signals()
+    reset_signals()?;
+    die_with_starter(0)?;
+    // SAFETY: asks for a number.
+    if unsafe { libc::getppid() } == exec.starter {
+        Ok(())
+    } else {
+        Err(refuse(libc::ECANCELED, Stage::Fork))
+    }
+}
+
+fn die_with_starter(signal: c_int) -> Result<(), Stage> {
+    let none: libc::c_ulong = 0;
+    let signal = libc::c_ulong::from(signal.unsigned_abs());
+    // SAFETY: this option takes one number.
+    check(
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, none, none, none) },
+        Stage::Session,
+    )
 }
 
 fn check(answer: c_int, stage: Stage) -> Result<(), Stage> {
@@ -343,88 +374,5 @@ fn reset_signals() -> Result<(), Stage> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read as _;
-    use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-
-    use super::*;
-
-    fn exec(command: &[&str], cwd: &str) -> Exec {
-        let texts = |all: &[&str]| -> Vec<Vec<u8>> {
-            all.iter().map(|text| text.as_bytes().to_vec()).collect()
-        };
-        let path = Path::new(command[0]);
-        Exec::new(path, texts(command), texts(&["A=b"]), Path::new(cwd), None).unwrap()
-    }
-
-    fn output(mut child: Child) -> String {
-        let mut text = String::new();
-        let mut stdout = child.stdout.take().unwrap();
-        stdout.read_to_string(&mut text).unwrap();
-        assert!(child.wait().unwrap().success());
-        text
-    }
-
-    #[test]
-    fn nothing_of_ours_is_inherited() {
-        // One that is not closed by exec, as a careless starter of ours may have left it to us.
-        let null = std::fs::File::open("/dev/null").unwrap();
-        // SAFETY: a new descriptor, which gets its owner at once.
-        let stray = unsafe { OwnedFd::from_raw_fd(libc::dup(null.as_raw_fd())) };
-        let script = "ls /proc/self/fd; umask; pwd; env; grep -E 'Sig(Blk|Ign)' /proc/self/status";
-        let text = output(exec(&["/bin/sh", "-c", script], "/tmp").start().unwrap());
-        drop(stray);
-        // 3 is ls's own, on the directory.
-        let want = "0\n1\n2\n3\n0022\n/tmp\n";
-        assert!(text.starts_with(want), "{text}");
-        assert!(
-            text.contains("\nA=b\n") && !text.contains("PATH="),
-            "{text}"
-        );
-        for set in ["SigBlk", "SigIgn"] {
-            assert!(
-                text.contains(&format!("{set}:\t0000000000000000\n")),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_could_not_be_done_is_named() {
-        let failed = |command: &str, cwd: &str| {
-            let e = exec(&[command], cwd).start().unwrap_err();
-            (e.stage, e.cause())
-        };
-        let missing = "No such file or directory";
-        assert_eq!(failed("/no/such/program", "/"), (Stage::Exec, missing));
-        assert_eq!(failed("/bin/true", "/no/such/place"), (Stage::Cwd, missing));
-        assert_eq!(
-            failed("/etc/passwd", "/"),
-            (Stage::Exec, "Permission denied")
-        );
-        for (n, stage) in STAGES.into_iter().enumerate() {
-            assert_eq!(n, stage as usize);
-        }
-        let zero = [b"a\0b".to_vec()];
-        let e = Exec::new(Path::new("/x"), zero, [], Path::new("/"), None).unwrap_err();
-        assert!(e.contains("zero byte"), "{e}");
-    }
-
-    #[test]
-    fn without_the_kernels_help_the_descriptors_are_marked_too() {
-        let null = std::fs::File::open("/dev/null").unwrap();
-        // SAFETY: a new descriptor, which gets its owner at once; then its flags are read.
-        let (stray, flags) = unsafe {
-            let stray = OwnedFd::from_raw_fd(libc::dup(null.as_raw_fd()));
-            close_all_by_hand().unwrap();
-            let flags = libc::fcntl(stray.as_raw_fd(), libc::F_GETFD);
-            (stray, flags)
-        };
-        assert_eq!(flags, libc::FD_CLOEXEC);
-        drop(stray);
-        assert_eq!(
-            (number(c"12"), number(c".."), number(c"99999999999")),
-            (Some(12), None, None)
-        );
-    }
-}
+#[path = "spawn_tests.rs"]
+mod tests;
