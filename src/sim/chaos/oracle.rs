@@ -267,7 +267,8 @@ impl Oracle {
             .is_some_and(|word| matches!(word, "idle" | "done"));
         self.rule(seen, !idle, "acted on what was excused", &name);
         for need in &plan.needs {
-            let up = look(seen.snapshot, &need.text).is_some_and(|v| v.base == Condition::Healthy);
+            let view = look(seen.snapshot, &need.text);
+            let up = view.is_some_and(|v| v.base == Condition::Healthy || is_done(seen, &v));
             let same = need.text == name;
             self.rule(
                 seen,
@@ -468,6 +469,13 @@ impl Oracle {
             self.seed
         );
     }
+}
+
+/// What has come to its end as it should counts as healthy.
+fn is_done(seen: &Seen<'_>, view: &View<'_>) -> bool {
+    let governed = seen.laws.plans.governing(&view.who).is_some();
+    let code = view.ended.and_then(|end| end.exit_code);
+    governed && (code == Some(0) || view.report() == Some("done"))
 }
 
 fn last_attempt<'a>(state: &'a State, name: &str) -> Option<&'a Attempt> {
