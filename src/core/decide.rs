@@ -76,6 +76,8 @@ pub fn subjects(cell: &Cell) -> impl Iterator<Item = Subject<'_>> {
 pub struct Decisions {
     /// One for each subject that is not healthy, and for each whose incident ends, in byte order.
     pub list: Vec<Decision>,
+    /// How many subjects were in scope.
+    pub in_scope: u64,
     /// The mass failure that goes on.
     pub mass: Option<Mass>,
     /// Why a mass failure holds nobody: a canary lives, or an operator said so.
@@ -165,6 +167,7 @@ pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timest
         .collect();
     Decisions {
         list,
+        in_scope: u64::try_from(in_scope).unwrap_or(u64::MAX),
         mass,
         released,
         hold: fleet.hold,

@@ -319,6 +319,7 @@ fn locked(
     let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),
+        subjects: Some(judged.decisions.in_scope),
         duration_ms: Some(millis(request.began.elapsed())),
         observed_at: Some(now),
         boot_id: Some(judged.snapshot.boot_id.clone()),
