@@ -19,6 +19,7 @@
 //! | [`yaml`] | YAML with positions, problems with carets | `model` |
 //! | [`plan`] | text → checked plans; which plan governs whom | `model`, `yaml` |
 //! | [`core`] | pure rules: classify, decide, ledger | `model`, `plan` |
+//! | [`sim`] | made-up and recorded worlds, put through the one decision | `model`, `yaml`, `plan`, `core` |
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `plan`, `sys` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
@@ -39,6 +40,7 @@ pub mod observe;
 pub mod pipeline;
 pub mod plan;
 pub mod report;
+pub mod sim;
 pub mod store;
 pub mod sys;
 pub mod yaml;

@@ -254,6 +254,7 @@ fn lay_over(config: &mut Config, overrides: &Overrides, env: &Env) -> Result<(),
     }
     if let Some(stale_after) = overrides.stale_after {
         config.stale_after = stale_after;
+        config.stale_after_is_final = true;
     }
     if let Some(dir) = &overrides.heartbeat_dir {
         config.heartbeat_dir = Some(dir.clone());

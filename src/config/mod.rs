@@ -32,6 +32,8 @@ pub struct Config {
     pub heartbeat_interval: Duration,
     /// How old a beat may be.
     pub stale_after: Duration,
+    /// True where `--stale-after` said so, against which no plan has a say.
+    pub stale_after_is_final: bool,
     /// Foundation layout: the subdirectories that must be there, in this order.
     pub required_subdirs: Vec<String>,
     /// Foundation layout: the heartbeat of the agent `main`, beneath the cell.
@@ -146,6 +148,7 @@ impl Default for Config {
             heartbeat_job: "lazarus_pit".into(),
             heartbeat_interval: Duration::from_secs(60),
             stale_after: Duration::from_secs(180),
+            stale_after_is_final: false,
             required_subdirs: FOUNDATION_SUBDIRS.map(String::from).to_vec(),
             heartbeat_file: "state/heartbeat.json".into(),
             clock_skew: Duration::from_secs(300),

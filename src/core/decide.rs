@@ -76,6 +76,8 @@ pub fn subjects(cell: &Cell) -> impl Iterator<Item = Subject<'_>> {
 pub struct Decisions {
     /// One for each subject that is not healthy, and for each whose incident ends, in byte order.
     pub list: Vec<Decision>,
+    /// How many subjects were in scope.
+    pub in_scope: u64,
     /// The mass failure that goes on.
     pub mass: Option<Mass>,
     /// Why a mass failure holds nobody: a canary lives, or an operator said so.
@@ -153,6 +155,7 @@ pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timest
     let released = fleet::released(rules, state, &unwell, snapshot.full, mass.is_some());
     let fleet = Fleet::new(
         rules,
+        snapshot.full,
         mass::host_hold(snapshot, state, rules),
         fleet::mass_holds(state, snapshot.full, mass, released, rules),
         &ruled,
@@ -164,6 +167,7 @@ pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timest
         .collect();
     Decisions {
         list,
+        in_scope: u64::try_from(in_scope).unwrap_or(u64::MAX),
         mass,
         released,
         hold: fleet.hold,

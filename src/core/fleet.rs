@@ -78,10 +78,11 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    /// These subjects under these rules. `hold` is why nobody at all is revived, `mass_holds` what
+    /// These subjects, all there are where `full`, under these rules. `hold` is why nobody at all is revived, `mass_holds` what
     /// is said to those that a mass failure holds.
     pub(super) fn new(
         rules: &'a Rules<'a>,
+        full: bool,
         hold: Option<Reason>,
         mass_holds: Option<String>,
         ruled: &[(Case<'_>, Ruling)],
@@ -93,12 +94,13 @@ impl<'a> Fleet<'a> {
             canaries: HashSet::new(),
             chosen: HashSet::new(),
         };
-        fleet.choose(ruled);
+        fleet.choose(full, ruled);
         fleet
     }
 
-    /// Chooses who may be revived in this run: those longest down first, ties by name.
-    fn choose(&mut self, ruled: &[(Case<'_>, Ruling)]) {
+    /// Chooses who may be revived in this run: those longest down first, ties by name. `full` is
+    /// whether all subjects were looked at.
+    fn choose(&mut self, full: bool, ruled: &[(Case<'_>, Ruling)]) {
         let agreed =
             |ruling: &Ruling| matches!(ruling.consent, Consent::NotNeeded | Consent::Given { .. });
         let mut due: Vec<&Case<'_>> = ruled
@@ -115,7 +117,8 @@ impl<'a> Fleet<'a> {
             let reviving = ruled
                 .iter()
                 .any(|(_, ruling)| ruling.verdict == Some(Verdict::Reviving));
-            let canaries = if reviving {
+            // A run over some of the cells cannot tell whether one is on its way already.
+            let canaries = if reviving || !full {
                 0
             } else {
                 at_most(self.rules.protection.canary)
@@ -154,6 +157,7 @@ impl<'a> Fleet<'a> {
             policy: plan.map(|plan| plan.policy),
             verdict,
             attempt: number(verdict, &case),
+            attempts: open.map_or(0, |incident| incident.attempts),
             down_since: since,
             next_attempt_at: ruling.next_attempt_at,
             because: ruling.because,

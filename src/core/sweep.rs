@@ -286,6 +286,7 @@ impl<'a> Sweep<'a> {
             released,
             hold,
             list,
+            ..
         } = self.decisions;
         let before = state.hold.as_ref();
         if let (Some(mass), None) = (mass, before) {

@@ -169,6 +169,10 @@ pub struct Event {
     /// `run_finished`: how many cells had which status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// `run_finished`: how many subjects were in scope, so that a journal tells whether those that
+    /// are down are many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<u64>,
     /// `run_finished`: when the run took its `now`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Timestamp>,
@@ -236,6 +240,7 @@ impl Event {
             exit: None,
             duration_ms: None,
             summary: None,
+            subjects: None,
             observed_at: None,
             boot_id: None,
             root: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Request, judge, of_store};
+use super::{Request, acting, judge, of_store};
 use crate::core::decide::{self, Decisions};
 use crate::core::view::View;
 use crate::model::cell::Warning;
@@ -12,6 +12,7 @@ use crate::model::state::State;
 use crate::plan::PlanSet;
 use crate::report::bounded;
 use crate::store::dir::StateDir;
+use crate::store::lock;
 use crate::store::state::peek;
 use crate::sys::host;
 
@@ -35,9 +36,15 @@ pub struct Considered {
 /// The missions root or the state cannot be read.
 pub fn consider(request: &Request) -> Result<Considered, Failure> {
     let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
-    let loaded = peek(dir.as_ref()).map_err(of_store)?;
+    let mut loaded = peek(dir.as_ref()).map_err(of_store)?;
+    let now = host::now();
+    // As a dry run has it: the next run settles first what one that was killed left open.
+    if dir.as_ref().is_none_or(|dir| !lock::is_held(dir)) {
+        let settled = acting::settle_in(&mut loaded.state, now);
+        loaded.warnings.extend(settled);
+    }
     let deadline = request.began + request.deadline;
-    let judged = judge(request, &loaded.state, loaded.lost, host::now(), deadline)?;
+    let judged = judge(request, &loaded.state, loaded.lost, now, deadline)?;
     let warnings = [request.warnings.clone(), loaded.warnings, judged.warnings];
     Ok(Considered {
         snapshot: judged.snapshot,
