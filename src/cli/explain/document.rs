@@ -224,6 +224,7 @@ fn healthy(view: &View<'_>, plan: Option<&Plan>) -> Decision {
         attempt: None,
         down_since: None,
         next_attempt_at: None,
+        attempts: 0,
         because: vec![Reason::new(Code::Recovered, message.clone())],
         checks: vec![Check {
             rule: Verdict::Healthy,
