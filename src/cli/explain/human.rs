@@ -173,7 +173,9 @@ fn plans(it: &Explained<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn plan_line(it: &Explained<'_>, plan: &PlanWord<'_>) -> [Field; 4] {
     let key = match (&plan.key, &plan.wanted, &plan.found) {
-        (Some(key), Some(wanted), Some(found)) => format!("match.{key} wants {wanted}, and there is {found}"),
+        (Some(key), Some(wanted), Some(found)) => {
+            format!("match.{key} wants {wanted}, and there is {found}")
+        }
         _ => String::new(),
     };
     let (mark, what) = match plan.outcome {
