@@ -26,7 +26,8 @@ const SCHEMA: &str = "lazarus-pit/list/1";
 const WIDEST: usize = 32;
 
 /// Lists the cells.
-pub(super) fn list(common: &Common, setup: &Setup) -> Result<Ending, Failure> {
+pub(super) fn list(common: &Common, setup: Setup) -> Result<Ending, Failure> {
+    let setup = setup.with_plans().map_err(|no| no.0)?;
     let json = wants_json(common, "list")?;
     let snapshot = observe::snapshot(setup.look(None), host::now())?;
     if json {
@@ -83,7 +84,7 @@ impl Serialize for Cells<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let root = root_text(&self.0.missions_root);
         let cells = self.0.cells.iter();
-        s.collect_seq(cells.map(|cell| CellDocument::of(cell, &root)))
+        s.collect_seq(cells.map(|cell| CellDocument::of(cell, &root, None)))
     }
 }
 

@@ -96,10 +96,10 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             status::status(&common, &Setup::load(&common, args.stale_after)?, None)
         }
         Command::Check(args) if args.list_cells => {
-            list::list(&common, &Setup::load(&common, args.stale_after)?)
+            list::list(&common, Setup::load(&common, args.stale_after)?)
         }
         Command::Check(args) => check::check(&common, &args),
-        Command::List => list::list(&common, &Setup::load(&common, None)?),
+        Command::List => list::list(&common, Setup::load(&common, None)?),
         Command::Status { subject } => {
             status::status(&common, &Setup::load(&common, None)?, subject.as_deref())
         }

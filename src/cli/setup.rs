@@ -1,6 +1,7 @@
 //! From options, environment and configuration file to what a command works by.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -11,8 +12,10 @@ use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
 use crate::pipeline::{self, Request};
+use crate::plan::{self, Known, PlanSet};
 use crate::sys::host;
 use crate::sys::trust::Trust;
+use crate::yaml::Severity;
 
 /// What a command works by.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Setup {
     pub(super) config: Config,
     /// Whose files are believed.
     pub(super) trust: Trust,
+    /// The plans, once they were read.
+    pub(super) plans: Arc<PlanSet>,
     /// What came up on the way.
     pub(super) warnings: Vec<Warning>,
 }
@@ -58,6 +63,7 @@ impl Setup {
                         Self {
                             config: *config,
                             trust,
+                            plans: Arc::default(),
                             warnings: Vec::new(),
                         },
                     );
@@ -69,8 +75,47 @@ impl Setup {
         Ok(Self {
             config: loaded.config,
             trust,
+            plans: Arc::default(),
             warnings,
         })
+    }
+
+    /// Reads the plans, for a command that decides by them or shows what they make of the cells.
+    ///
+    /// # Errors
+    /// They are wrong or not to be trusted (78): everything that is wrong with any of them; and the
+    /// settings, so that it can be seen that a run could not begin.
+    pub(super) fn with_plans(mut self) -> Result<Self, Box<(Failure, Self)>> {
+        let mut warnings = Vec::new();
+        let read = config::read_plans(&self.config.plans, &self.trust, &mut warnings);
+        let files = match read {
+            Ok(files) => files,
+            Err(no) => return Err(Box::new((Failure::new(Exit::Config, no.message), self))),
+        };
+        let (plans, problems) = plan::load::load(&files, &self.known());
+        let wrong: Vec<String> = problems
+            .iter()
+            .filter(|p| p.severity == Severity::Error)
+            .map(ToString::to_string)
+            .collect();
+        if !wrong.is_empty() {
+            return Err(Box::new((
+                Failure::new(Exit::Config, wrong.join("\n")),
+                self,
+            )));
+        }
+        let said = problems
+            .iter()
+            .map(|p| Warning::about("plan", p.file.as_str(), p.to_string()));
+        self.warnings.extend(warnings);
+        self.warnings.extend(said);
+        self.plans = Arc::new(plans);
+        Ok(self)
+    }
+
+    /// What plans can name of the configuration.
+    pub(super) fn known(&self) -> Known {
+        Known::default()
     }
 
     /// Where lock, state and journal lie.
@@ -80,7 +125,14 @@ impl Setup {
 
     /// A look at the cells whose names match; at all of them where there are no globs.
     pub(super) fn look(&self, scope: Option<GlobSet>) -> Look {
-        pipeline::look(&self.config, scope, &self.trust, Instant::now() + LOOK)
+        let plans = std::sync::Arc::default();
+        pipeline::look(
+            &self.config,
+            &plans,
+            scope,
+            &self.trust,
+            Instant::now() + LOOK,
+        )
     }
 
     /// What a pass is to do.
@@ -102,7 +154,7 @@ impl Setup {
             config: self.config,
             deadline,
             wait_lock: args.wait_lock.unwrap_or(Duration::ZERO),
-            plans: std::sync::Arc::default(),
+            plans: self.plans,
             no_act: args.no_act,
             force: args.force,
             trust: self.trust,

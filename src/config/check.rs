@@ -51,6 +51,7 @@ pub(super) fn convert(
             .above_zero(interval)
             .unwrap_or(default.heartbeat_interval),
         stale_after: stale_after.unwrap_or(default.stale_after),
+        stale_after_is_final: false,
         // Empty means the default, in the original configuration too.
         required_subdirs: required
             .filter(|names| !names.is_empty())

@@ -55,7 +55,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             message,
@@ -139,7 +139,7 @@ fn find(overrides: &Overrides, env: &Env) -> Result<Option<PathBuf>, Refused> {
     Ok(None)
 }
 
-fn cannot(path: &Path, verb: &str, error: &io::Error) -> Refused {
+pub(super) fn cannot(path: &Path, verb: &str, error: &io::Error) -> Refused {
     let path = path.to_string_lossy();
     Refused::new(format!("cannot {verb} {}: {error}", visible(&path)))
 }
@@ -244,6 +244,7 @@ fn lay_over(config: &mut Config, overrides: &Overrides, env: &Env) -> Result<(),
     }
     if let Some(stale_after) = overrides.stale_after {
         config.stale_after = stale_after;
+        config.stale_after_is_final = true;
     }
     if let Some(dir) = &overrides.heartbeat_dir {
         config.heartbeat_dir = Some(dir.clone());

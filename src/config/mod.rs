@@ -3,6 +3,7 @@
 mod check;
 mod env;
 mod load;
+mod plans;
 pub mod raw;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use crate::model::protection::Protection;
 pub use crate::yaml::units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
 pub use env::Env;
 pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
+pub use plans::read_plans;
 
 /// Where root's state lies unless something else is said.
 const STATE_DIR: &str = "/var/lib/lazarus-pit";
@@ -30,6 +32,8 @@ pub struct Config {
     pub heartbeat_interval: Duration,
     /// How old a beat may be.
     pub stale_after: Duration,
+    /// True where `--stale-after` said so, against which no plan has a say.
+    pub stale_after_is_final: bool,
     /// Foundation layout: the subdirectories that must be there, in this order.
     pub required_subdirs: Vec<String>,
     /// Foundation layout: the heartbeat of the agent `main`, beneath the cell.
@@ -144,6 +148,7 @@ impl Default for Config {
             heartbeat_job: "lazarus_pit".into(),
             heartbeat_interval: Duration::from_secs(60),
             stale_after: Duration::from_secs(180),
+            stale_after_is_final: false,
             required_subdirs: FOUNDATION_SUBDIRS.map(String::from).to_vec(),
             heartbeat_file: "state/heartbeat.json".into(),
             clock_skew: Duration::from_secs(300),
@@ -168,5 +173,7 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(raw::RawConfig).to_value()
 }
 
+#[cfg(test)]
+mod plans_tests;
 #[cfg(test)]
 mod tests;

@@ -73,6 +73,7 @@ mod tests {
             plan: "p".into(),
             plan_hash: "h".into(),
             at: Timestamp::from_secs(at),
+            steps_over: 0,
             ended: None,
             result: None,
             verify_until: None,

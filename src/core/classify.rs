@@ -1,5 +1,7 @@
 //! From what was found of a cell to what it is.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::cell::{
@@ -8,12 +10,17 @@ use crate::model::cell::{
 };
 use crate::model::text::visible;
 use crate::model::time::{Timestamp, human};
+use crate::plan::{PlanSet, Who};
 
 /// What heartbeats are held against.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// How old a beat may be.
     pub stale_after: Duration,
+    /// The plans, which may have limits of their own; `None` where none has.
+    pub plans: Option<Arc<PlanSet>>,
+    /// True where `--stale-after` was given, against which no plan has a say.
+    pub stale_after_is_final: bool,
     /// How far ahead of now a timestamp is still believed.
     pub clock_skew: Duration,
     /// How far a heartbeat's own `quiet_for` is believed.
@@ -51,7 +58,13 @@ pub fn classify(facts: CellFacts, limits: &Limits, now: Timestamp) -> Cell {
     let mut agents: Vec<Agent> = facts
         .agents
         .into_iter()
-        .map(|agent| judge(agent, &facts.id, limits, now))
+        .map(|agent| {
+            let of = Of {
+                cell: &facts.id,
+                labels: facts.manifest.labels.as_deref(),
+            };
+            judge(agent, of, limits, now)
+        })
         .collect();
     agents.sort_by(|a, b| a.name.cmp(&b.name));
     if observed && !incomplete && agents.is_empty() {
@@ -112,8 +125,44 @@ fn place(limits: &Limits, cell: &str, beneath: &str) -> String {
     )
 }
 
-fn judge(facts: AgentFacts, cell: &str, limits: &Limits, now: Timestamp) -> Agent {
-    let path = || place(limits, cell, &facts.path);
+/// Whose agent it is.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    cell: &'a str,
+    labels: Option<&'a BTreeMap<String, String>>,
+}
+
+impl Limits {
+    /// How old the beat of one agent may be, and how far its own `quiet_for` is believed: the flag's
+    /// word, the plan's, then the configured one.
+    fn of(&self, agent: &str, of: Of<'_>) -> (Duration, Duration) {
+        let who = Who::Agent {
+            cell: of.cell,
+            agent: Some(agent),
+            labels: of.labels,
+        };
+        let plan = self.plans.as_ref().and_then(|plans| plans.governing(&who));
+        let stale_after = plan
+            .and_then(|plan| plan.stale_after)
+            .filter(|_| !self.stale_after_is_final)
+            .unwrap_or(self.stale_after);
+        let max_quiet = plan.and_then(|plan| plan.max_quiet);
+        (stale_after, max_quiet.unwrap_or(self.max_quiet))
+    }
+
+    /// True for a beat that is fresh whatever plan governs: nearly all of them, so that it pays not
+    /// to look for one.
+    fn surely_fresh(&self, age: Duration) -> bool {
+        let least = self
+            .plans
+            .as_ref()
+            .and_then(|plans| plans.least_stale_after());
+        age <= least.map_or(self.stale_after, |least| least.min(self.stale_after))
+    }
+}
+
+fn judge(facts: AgentFacts, of: Of<'_>, limits: &Limits, now: Timestamp) -> Agent {
+    let path = || place(limits, of.cell, &facts.path);
     let mut agent = Agent {
         name: facts.name,
         status: Status::Uninitialized,
@@ -122,7 +171,7 @@ fn judge(facts: AgentFacts, cell: &str, limits: &Limits, now: Timestamp) -> Agen
         reasons: Vec::new(),
     };
     match facts.heartbeat {
-        HeartbeatFact::Seen(heartbeat) => judge_beat(&mut agent, heartbeat, &path, limits, now),
+        HeartbeatFact::Seen(heartbeat) => judge_beat(&mut agent, heartbeat, &path, of, limits, now),
         HeartbeatFact::Absent => {
             let message = format!(
                 "{} never beat: there is no {}",
@@ -150,6 +199,7 @@ fn judge_beat(
     agent: &mut Agent,
     heartbeat: Heartbeat,
     path: &dyn Fn() -> String,
+    of: Of<'_>,
     limits: &Limits,
     now: Timestamp,
 ) {
@@ -163,12 +213,17 @@ fn judge_beat(
         ));
     }
     let age = now.since(last).as_secs();
-    let quiet = heartbeat.quiet_for.min(limits.max_quiet);
-    let limit = limits.stale_after.max(quiet);
+    let (stale_after, max_quiet) = if limits.surely_fresh(Duration::from_secs(age)) {
+        (limits.stale_after, limits.max_quiet)
+    } else {
+        limits.of(&agent.name, of)
+    };
+    let quiet = heartbeat.quiet_for.min(max_quiet);
+    let limit = stale_after.max(quiet);
     agent.status = Status::Healthy;
     if Duration::from_secs(age) > limit {
         agent.status = Status::Stale;
-        let allowed = if quiet > limits.stale_after {
+        let allowed = if quiet > stale_after {
             format!("{} s that its quiet_for allows", limit.as_secs())
         } else {
             format!("{} s", seconds(limit))
@@ -236,6 +291,8 @@ mod tests {
     fn limits() -> Limits {
         Limits {
             stale_after: Duration::from_secs(180),
+            plans: None,
+            stale_after_is_final: false,
             clock_skew: Duration::from_secs(300),
             max_quiet: Duration::from_secs(1800),
             root: "/missions".into(),

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use super::budget::{self, Budget};
+use super::consent::Consent;
 use super::needs::Needs;
+use super::ruling::{Ruling, Word, applies, passes, until};
 use super::view::View;
 use crate::model::cell::{Code, Reason};
 use crate::model::condition::Condition;
-use crate::model::decision::{Check, Policy, Verdict};
-use crate::model::state::{AnswerKind, Attempt, Memory, Pause, SubjectState};
+use crate::model::decision::{Policy, Verdict};
+use crate::model::state::{Attempt, Memory, Pause, SubjectState};
 use crate::model::step::Step;
 use crate::model::time::{Timestamp, human};
-use crate::plan::{Context, Plan, template};
+use crate::plan::Plan;
 
 /// One subject with all that is known of it, and what could be told without looking at others.
 #[derive(Debug)]
@@ -38,70 +40,6 @@ pub(super) struct Case<'a> {
     pub(super) root: &'a str,
     /// The moment of the decision.
     pub(super) now: Timestamp,
-}
-
-/// What the rules about one subject come to.
-#[derive(Debug)]
-pub(super) struct Ruling {
-    /// The verdict; `None` where nothing about the subject itself speaks against an attempt.
-    pub(super) verdict: Option<Verdict>,
-    /// What led to it.
-    pub(super) because: Vec<Reason>,
-    /// Every rule that was considered.
-    pub(super) checks: Vec<Check>,
-    /// When the next attempt can be made, where that can be told.
-    pub(super) next_attempt_at: Option<Timestamp>,
-    /// The steps, filled in.
-    pub(super) steps: Vec<Step>,
-    /// What a human said, where one must.
-    pub(super) consent: Consent,
-}
-
-/// What a human said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Consent {
-    /// Nobody has to say anything.
-    NotNeeded,
-    /// Nobody was asked yet.
-    NotAsked,
-    /// Asked, and an answer still counts.
-    Asked {
-        until: Timestamp,
-    },
-    Given {
-        by: String,
-    },
-    Refused {
-        by: String,
-        until: Timestamp,
-    },
-    /// Nobody answered in time.
-    Unanswered {
-        since: Timestamp,
-        until: Timestamp,
-    },
-}
-
-/// What one rule says.
-enum Word {
-    /// It does not apply; why not, with the numbers.
-    Passes(String),
-    /// It applies.
-    Applies(Vec<Reason>),
-    /// It applies, and it is known until when.
-    Until(Vec<Reason>, Timestamp),
-}
-
-fn applies(code: Code, message: impl Into<String>) -> Word {
-    Word::Applies(vec![Reason::new(code, message)])
-}
-
-fn until(code: Code, message: impl Into<String>, at: Timestamp) -> Word {
-    Word::Until(vec![Reason::new(code, message)], at)
-}
-
-fn passes(message: impl Into<String>) -> Word {
-    Word::Passes(message.into())
 }
 
 impl<'a> Case<'a> {
@@ -339,55 +277,6 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The steps with their templates filled in.
-    fn steps(&self, plan: &Plan) -> Result<Vec<Step>, String> {
-        if plan.steps.is_empty() {
-            return Ok(Vec::new());
-        }
-        let labels = std::collections::BTreeMap::new();
-        let cell_root = match self.view.cell {
-            Some(cell) => format!("{}/{}", self.root.trim_end_matches('/'), cell.id),
-            None => String::new(),
-        };
-        let mut context = Context {
-            cell: self.view.cell.map(|cell| template::CellContext {
-                id: &cell.id,
-                root: &cell_root,
-                labels: cell.labels.as_deref().unwrap_or(&labels),
-            }),
-            agent: None,
-            gateway: None,
-            attempt: self.next,
-            incident: &self.incident,
-        };
-        match self.view.who {
-            crate::plan::Who::Gateway(name) => {
-                context.gateway = Some(template::GatewayContext { name });
-            }
-            crate::plan::Who::Agent { agent, .. } => {
-                // `agent.home` is the plan's own, which may itself name the agent.
-                let name = agent.unwrap_or_default();
-                context.agent = agent.map(|name| template::AgentContext {
-                    name,
-                    home: &cell_root,
-                });
-                let written = plan.steps.iter().find_map(|step| match step {
-                    Step::Spawn(spawn) => spawn.home.as_ref(),
-                    _ => None,
-                });
-                let home = written.map(|home| home.render(&context)).transpose()?;
-                if let (Some(home), true) = (&home, context.agent.is_some()) {
-                    let context = Context {
-                        agent: Some(template::AgentContext { name, home }),
-                        ..context
-                    };
-                    return fill(plan, &context);
-                }
-            }
-        }
-        fill(plan, &context)
-    }
-
     fn permanent(&self, plan: &Plan, steps: &Result<Vec<Step>, String>) -> Word {
         if let Err(why) = steps {
             let message = format!("its plan's steps cannot be filled in for it: {why}");
@@ -509,45 +398,6 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What a human said to the next attempt under this version of the plan.
-    fn consent(&self, plan: &Plan) -> Consent {
-        let asked = self.memory.approval.as_ref().filter(|a| {
-            a.incident == self.incident && a.attempt == self.next && a.plan_hash == plan.hash
-        });
-        let Some(asked) = asked else {
-            return Consent::NotAsked;
-        };
-        let again = Duration::from_millis(asked.ask_again_ms);
-        let unanswered = |until: Timestamp| Consent::Unanswered {
-            since: asked.expires_at,
-            until,
-        };
-        let consent = match &asked.answer {
-            None if self.now < asked.expires_at => Consent::Asked {
-                until: asked.expires_at,
-            },
-            None => unanswered(asked.expires_at.plus(again)),
-            Some(answer) => match answer.kind {
-                AnswerKind::Approved => Consent::Given {
-                    by: answer.by.clone(),
-                },
-                AnswerKind::Denied => Consent::Refused {
-                    by: answer.by.clone(),
-                    until: answer.until.unwrap_or_else(|| answer.at.plus(again)),
-                },
-                AnswerKind::Expired => unanswered(asked.expires_at.plus(again)),
-            },
-        };
-        match consent {
-            Consent::Refused { until, .. } | Consent::Unanswered { until, .. }
-                if until <= self.now =>
-            {
-                Consent::NotAsked
-            }
-            other => other,
-        }
-    }
-
     fn refused(&self, ruling: &mut Ruling) -> bool {
         let word = match &ruling.consent {
             Consent::Refused { by, until: at } => until(
@@ -570,14 +420,6 @@ impl<'a> Case<'a> {
         };
         ruling.hear(Verdict::Expired, word)
     }
-}
-
-fn fill(plan: &Plan, context: &Context<'_>) -> Result<Vec<Step>, String> {
-    let mut fill = |t: &crate::plan::Template| t.render(context);
-    plan.steps
-        .iter()
-        .map(|step| step.try_map(&mut fill))
-        .collect()
 }
 
 fn exited(end: &crate::model::action::Ended) -> Reason {
@@ -615,46 +457,5 @@ fn exhausted(plan: &Plan, budget: &Budget) -> Word {
             );
             until(Code::Attempts, message, at)
         }
-    }
-}
-
-impl Ruling {
-    /// Takes down what a rule says; true where it applies.
-    pub(super) fn take(&mut self, rule: Verdict, word: Result<String, Vec<Reason>>) -> bool {
-        let word = match word {
-            Ok(message) => Word::Passes(message),
-            Err(reasons) => Word::Applies(reasons),
-        };
-        self.hear(rule, word)
-    }
-
-    fn hear(&mut self, rule: Verdict, word: Word) -> bool {
-        let (reasons, at) = match word {
-            Word::Passes(message) => {
-                self.checks.push(Check {
-                    rule,
-                    applies: false,
-                    message,
-                });
-                return false;
-            }
-            Word::Applies(reasons) => (reasons, None),
-            Word::Until(reasons, at) => (reasons, Some(at)),
-        };
-        self.verdict = Some(rule);
-        self.next_attempt_at = at;
-        let said = if reasons.is_empty() {
-            &self.because
-        } else {
-            &reasons
-        };
-        let messages: Vec<&str> = said.iter().map(|r| r.message.as_str()).collect();
-        self.checks.push(Check {
-            rule,
-            applies: true,
-            message: messages.join("; "),
-        });
-        self.because.extend(reasons);
-        true
     }
 }

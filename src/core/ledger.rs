@@ -51,6 +51,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::Denied => answered(state, event, AnswerKind::Denied),
         Kind::ApprovalExpired => answered(state, event, AnswerKind::Expired),
         Kind::Intent => intent(state, event),
+        Kind::Step => step(state, event),
         Kind::AttemptFinished => attempt_finished(state, event),
         Kind::Held => held(state, event),
         Kind::Released => released(state, event),
@@ -58,7 +59,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::Paused => paused(state, event),
         Kind::Resumed => resumed(state, event),
         Kind::Reset => reset(state, event),
-        Kind::RunStarted | Kind::RunKilled | Kind::Step | Kind::StateRecovered | Kind::Unknown => {}
+        Kind::RunStarted | Kind::RunKilled | Kind::StateRecovered | Kind::Unknown => {}
     }
 }
 
@@ -205,6 +206,7 @@ fn intent(state: &mut State, event: &Event) {
         plan: event.plan.clone().unwrap_or_default(),
         plan_hash: event.plan_hash.clone().unwrap_or_default(),
         at: event.ts,
+        steps_over: 0,
         ended: None,
         result: None,
         verify_until: None,
@@ -224,6 +226,17 @@ fn intent(state: &mut State, event: &Event) {
         memory.approval = None;
         memory.attempts.push(attempt);
     });
+}
+
+fn step(state: &mut State, event: &Event) {
+    let (Some(subject), Some(attempt_ref)) = (&event.subject, &event.r#ref) else {
+        return;
+    };
+    let memory = state.memory.get_mut(subject);
+    let attempt = memory.and_then(|m| m.attempts.iter_mut().find(|a| a.r#ref == *attempt_ref));
+    if let Some(attempt) = attempt {
+        attempt.steps_over = attempt.steps_over.saturating_add(1);
+    }
 }
 
 fn attempt_finished(state: &mut State, event: &Event) {

@@ -4,12 +4,16 @@
 
 pub mod budget;
 pub mod classify;
+mod consent;
 pub mod decide;
+mod filling;
+mod fleet;
 pub mod holds;
 mod judge;
 pub mod ledger;
 pub mod mass;
 mod needs;
 pub mod rules;
+mod ruling;
 pub mod sweep;
 pub mod view;

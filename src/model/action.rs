@@ -64,6 +64,21 @@ pub enum StepResult {
     DryRun,
 }
 
+impl StepResult {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StepResult::Ok => "ok",
+            StepResult::Failed => "failed",
+            StepResult::TimedOut => "timed_out",
+            StepResult::CutOff => "cut_off",
+            StepResult::Skipped => "skipped",
+            StepResult::DryRun => "dry_run",
+        }
+    }
+}
+
 /// What came of an attempt.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,

@@ -365,7 +365,8 @@ pub struct Beat {
     pub last: Timestamp,
     /// `now - last`, truncated to whole seconds, never negative.
     pub age_seconds: u64,
-    /// The moment from which it is stale, if no other beat comes.
+    /// The moment from which it is stale, if no other beat comes. (By the configured limit, for one
+    /// so fresh that no plan was asked.)
     pub stale_at: Timestamp,
     /// `status`, the agent's own word.
     pub status: Option<Arc<str>>,

@@ -212,6 +212,8 @@ pub struct Decision {
     pub incident: Option<String>,
     /// The number of the attempt that is due or under way.
     pub attempt: Option<u32>,
+    /// How many attempts were made in the open incident.
+    pub attempts: u32,
     /// Since when it has been down.
     pub down_since: Option<Timestamp>,
     /// When the next attempt can be made.

@@ -150,6 +150,9 @@ pub struct Attempt {
     pub plan_hash: String,
     /// When it began.
     pub at: Timestamp,
+    /// How many of its steps have come to their end, as far as that was recorded.
+    #[serde(default)]
+    pub steps_over: u32,
     /// When its last step was over; absent while it is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,

@@ -1,14 +1,22 @@
 //! All plans in their order, and which of them governs whom.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::types::{Glob, Plan};
+use super::glob::Glob;
+use super::index::Index;
+use super::types::Plan;
 
-/// All plans, in the order in which they are tried.
+/// All plans, in the order in which they are tried. Cheap to clone: what it holds is shared.
 #[derive(Clone, Debug, Default)]
-pub struct PlanSet {
+pub struct PlanSet(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
     plans: Vec<Plan>,
+    index: Index,
+    least_stale_after: Option<Duration>,
 }
 
 /// Whom a plan is sought for.
@@ -42,32 +50,91 @@ impl PlanSet {
     /// These plans, in this order.
     #[must_use]
     pub fn new(plans: Vec<Plan>) -> Self {
-        Self { plans }
+        Self(Arc::new(Inner {
+            index: Index::new(&plans),
+            least_stale_after: plans.iter().filter_map(|plan| plan.stale_after).min(),
+            plans,
+        }))
     }
 
     /// All plans in their order.
     #[must_use]
     pub fn plans(&self) -> &[Plan] {
-        &self.plans
+        &self.0.plans
     }
 
     /// True where there is no plan.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.plans.is_empty()
+        self.0.plans.is_empty()
     }
 
     /// The plan that governs: the first whose `match` holds.
     #[must_use]
     pub fn governing(&self, who: &Who<'_>) -> Option<&Plan> {
-        self.plans.iter().find(|plan| mismatch(plan, who).is_none())
+        self.plans().get(self.governing_number(who)?)
+    }
+
+    /// The number of the plan that governs.
+    pub(super) fn governing_number(&self, who: &Who<'_>) -> Option<usize> {
+        let Inner { plans, index, .. } = &*self.0;
+        let mut first: Option<u32> = None;
+        let look = |numbers: &[u32]| {
+            for number in numbers {
+                // The numbers rise: nothing that comes later is the first.
+                if first.is_some_and(|first| first <= *number) {
+                    break;
+                }
+                if plans
+                    .get(*number as usize)
+                    .is_some_and(|plan| holds(plan, who))
+                {
+                    first = Some(*number);
+                    break;
+                }
+            }
+        };
+        match who {
+            Who::Gateway(name) => index.gateway(name, look),
+            Who::Agent {
+                cell,
+                agent,
+                labels,
+            } => index.agent(Some(*cell), *agent, *labels, look),
+        }
+        first.map(|first| first as usize)
     }
 
     /// The lowest of all plans' own `stale_after`: an agent whose beat is no older than that and
     /// the configured age is healthy under any of them.
     #[must_use]
     pub fn least_stale_after(&self) -> Option<Duration> {
-        self.plans.iter().filter_map(|plan| plan.stale_after).min()
+        self.0.least_stale_after
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.0.index
+    }
+}
+
+/// True where a plan is for someone: what [`mismatch`] says, without the words.
+fn holds(plan: &Plan, who: &Who<'_>) -> bool {
+    let m = &plan.matches;
+    let hits = |globs: &[Glob], name: &str| globs.iter().any(|g| g.is_match(name));
+    match who {
+        Who::Gateway(name) => hits(&m.gateways, name),
+        Who::Agent {
+            cell,
+            agent,
+            labels,
+        } => {
+            m.gateways.is_empty()
+                && (m.cells.is_empty() || hits(&m.cells, cell))
+                && (m.agents.is_empty() || agent.is_some_and(|a| hits(&m.agents, a)))
+                && m.labels
+                    .iter()
+                    .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+        }
     }
 }
 
@@ -81,7 +148,7 @@ pub fn mismatch(plan: &Plan, who: &Who<'_>) -> Option<Mismatch> {
             found: found.to_owned(),
         })
     };
-    let hits = |globs: &[Glob], name: &str| globs.iter().any(|g| g.matcher.is_match(name));
+    let hits = |globs: &[Glob], name: &str| globs.iter().any(|g| g.is_match(name));
     let texts = |globs: &[Glob]| -> String {
         let texts: Vec<&str> = globs.iter().map(|g| g.text.as_str()).collect();
         texts.join(", ")

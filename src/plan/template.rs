@@ -1,8 +1,9 @@
 //! Strings in plans: the minijinja language with strict undefined.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
 /// A string of a plan, to be filled in for each subject. It was checked when the plan was.
@@ -60,16 +61,38 @@ pub struct GatewayContext<'a> {
 
 /// How much work one string may make: a template is for filling in names, not for computing.
 const FUEL: u64 = 10_000;
+/// How long a string may become, in bytes: less than the system takes as one argument.
+const LONGEST: usize = 64 * 1024;
 
-fn environment() -> Environment<'static> {
+/// The one environment: what it takes to make one is more than most templates take.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_fuel(Some(FUEL));
     environment
-}
+});
 
 impl Template {
+    /// A string as it is written in a plan.
+    ///
+    /// # Errors
+    /// A sentence: what is wrong with its syntax, or that it names a filter, a test or a function
+    /// that there is not.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let dynamic = ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin));
+        let template = Self {
+            source: text.to_owned(),
+            dynamic,
+        };
+        if dynamic {
+            let compiled = ENVIRONMENT.template_from_str(text);
+            compiled.map_err(|e| told(&e))?;
+            template.tried()?;
+        }
+        Ok(template)
+    }
+
     /// A string with nothing to fill in, whatever it holds.
     #[must_use]
     pub fn literal(text: impl Into<String>) -> Self {
@@ -91,22 +114,212 @@ impl Template {
         self.dynamic
     }
 
+    /// What it names of the world, in order of the names: `cell.id`, `cell.labels.team`.
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
+        if !self.dynamic {
+            return Vec::new();
+        }
+        let compiled = ENVIRONMENT.template_from_str(&self.source);
+        let names = compiled.map(|t| t.undeclared_variables(true));
+        let mut names: Vec<String> = names.unwrap_or_default().into_iter().collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The string, filled in.
     ///
     /// # Errors
-    /// A sentence: what is not there for this subject.
+    /// A sentence on one line: what is not there for this subject.
     pub fn render(&self, context: &Context<'_>) -> Result<String, String> {
         if !self.dynamic {
             return Ok(self.source.clone());
         }
-        environment()
-            .render_str(&self.source, minijinja::value::Serde(context))
-            .map_err(|e| e.to_string())
+        self.filled(context).map_err(|e| match e.kind() {
+            ErrorKind::UndefinedError => self.missing(context).unwrap_or_else(|| told(&e)),
+            _ => told(&e),
+        })
     }
+
+    fn filled(&self, context: &Context<'_>) -> Result<String, minijinja::Error> {
+        let compiled = ENVIRONMENT.template_from_str(&self.source)?;
+        let mut out = Bounded(Vec::new());
+        compiled.render_captured_to(minijinja::value::Serde(context), &mut out)?;
+        // What a template writes is text.
+        Ok(String::from_utf8_lossy(&out.0).into_owned())
+    }
+
+    /// The first of its variables that is not there.
+    fn missing(&self, context: &Context<'_>) -> Option<String> {
+        self.variables().into_iter().find_map(|name| {
+            let there = match name.split('.').collect::<Vec<_>>()[..] {
+                ["cell", "labels", label] => {
+                    let labels = context.cell.as_ref().map(|cell| cell.labels);
+                    if labels.is_some_and(|labels| labels.contains_key(label)) {
+                        return None;
+                    }
+                    return Some(format!("label `{label}` is not there"));
+                }
+                ["cell", ..] => context.cell.is_some(),
+                ["agent", ..] => context.agent.is_some(),
+                ["gateway", ..] => context.gateway.is_some(),
+                _ => true,
+            };
+            (!there).then(|| format!("`{name}` is not there"))
+        })
+    }
+
+    /// The string with something harmless filled in, as it could become.
+    pub(super) fn example(&self) -> String {
+        match self.dynamic {
+            true => self.sample().unwrap_or_default(),
+            false => self.source.clone(),
+        }
+    }
+
+    /// Filters and the like are looked up only when a template is filled in.
+    fn tried(&self) -> Result<(), String> {
+        match self.sample() {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::UnknownFilter
+                        | ErrorKind::UnknownTest
+                        | ErrorKind::UnknownFunction
+                        | ErrorKind::UnknownMethod
+                        | ErrorKind::TooManyArguments
+                        | ErrorKind::MissingArgument
+                        | ErrorKind::OutOfFuel
+                        | ErrorKind::WriteFailure
+                ) =>
+            {
+                Err(told(&e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sample(&self) -> Result<String, minijinja::Error> {
+        let names = self.variables();
+        let labels = names.iter().filter_map(|n| n.strip_prefix("cell.labels."));
+        let labels = labels
+            .map(|name| (name.to_owned(), "x".to_owned()))
+            .collect();
+        let context = Context {
+            cell: Some(CellContext {
+                id: "x",
+                root: "/x",
+                labels: &labels,
+            }),
+            agent: Some(AgentContext {
+                name: "x",
+                home: "/x",
+            }),
+            gateway: Some(GatewayContext { name: "x" }),
+            attempt: 1,
+            incident: "x",
+        };
+        self.filled(&context)
+    }
+}
+
+/// Bytes up to [`LONGEST`].
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > LONGEST {
+            return Err(std::io::Error::other("too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is wrong, on one line.
+fn told(error: &minijinja::Error) -> String {
+    let sentence = match (error.kind(), error.detail()) {
+        (ErrorKind::OutOfFuel, _) => "it takes too much work to fill in".to_owned(),
+        (ErrorKind::WriteFailure, _) => format!("it becomes longer than {LONGEST} bytes"),
+        (ErrorKind::UndefinedError, None) => "it names something that is not there".to_owned(),
+        (kind, None) => kind.to_string(),
+        (ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+    };
+    crate::model::text::visible(&sentence).into_owned()
 }
 
 impl Serialize for Template {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str) -> Result<String, String> {
+        let labels = BTreeMap::from([("team".to_owned(), "nexus; rm -rf /".to_owned())]);
+        let context = Context {
+            cell: Some(CellContext {
+                id: "portal-1",
+                root: "/var/missions/portal-1",
+                labels: &labels,
+            }),
+            agent: None,
+            gateway: None,
+            attempt: 2,
+            incident: "i1",
+        };
+        Template::parse(text)?.render(&context)
+    }
+
+    #[test]
+    fn what_is_filled_in() {
+        for (text, wanted) in [
+            ("plain {x} %}", "plain {x} %}"),
+            ("{{ cell.id }}-{{ attempt }}", "portal-1-2"),
+            ("{{ cell.labels.team }}", "nexus; rm -rf /"),
+            ("{{ cell.labels['team'] | upper }}", "NEXUS; RM -RF /"),
+            ("{{ cell.labels.none | default('x') }}", "x"),
+            ("{% if cell.id is startingwith 'portal' %}p{% endif %}", "p"),
+            ("a\n{# no #}", "a\n"),
+        ] {
+            assert_eq!(filled(text).as_deref(), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_sentence() {
+        for (text, wanted) in [
+            ("{{ cell.labels.tier }}", "label `tier` is not there"),
+            ("{{ agent.name }}", "`agent.name` is not there"),
+            (
+                "{{ cell.id ",
+                "unexpected end of input, expected end of variable block",
+            ),
+            (
+                "{{ cell.id | uper }}",
+                "unknown filter: filter uper is unknown",
+            ),
+            (
+                "{% for a in range(9999) %}{{ a * 2 }}{% endfor %}",
+                "it takes too much work to fill in",
+            ),
+            ("{{ 'x' * 70000 }}", "it becomes longer than 65536 bytes"),
+        ] {
+            assert_eq!(filled(text), Err(wanted.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_names() {
+        let template = Template::parse("{{ cell.labels.a }}{% set x = 1 %}{{ x }}{{ b.c }}");
+        assert_eq!(template.unwrap().variables(), ["b.c", "cell.labels.a"]);
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use globset::GlobMatcher;
 use serde::Serialize;
 
+use super::glob::Glob;
 use super::template::Template;
 use super::window::Window;
 use crate::model::condition::Condition;
@@ -78,15 +78,6 @@ pub struct Match {
     pub labels: BTreeMap<String, String>,
     /// Globs over gateways' names: a plan for gateways, and for nothing else.
     pub gateways: Vec<Glob>,
-}
-
-/// A glob, and what it was written as.
-#[derive(Clone, Debug)]
-pub struct Glob {
-    /// As written.
-    pub text: String,
-    /// Compiled.
-    pub matcher: GlobMatcher,
 }
 
 /// When subjects count as down.
@@ -235,7 +226,7 @@ pub enum NeedKind {
     /// One subject by its name, or all agents of the cell of that name.
     Named(String),
     /// Every subject that the glob matches.
-    Glob(GlobMatcher),
+    Glob(Glob),
 }
 
 /// One piece of evidence beside the heartbeat.

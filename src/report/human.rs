@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::table::{self, Field};
+use crate::model::action::{Done, StepDone, StepResult};
 use crate::model::cell::{Cell, Reason, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
@@ -111,7 +112,7 @@ fn decisions(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<(
         [
             Field::plain(word).coloured(colour(decision.verdict.exit(), style)),
             Field::plain(&decision.subject),
-            Field::plain(&why(decision, report.snapshot.taken_at)),
+            Field::plain(&why(decision, report)),
         ]
     };
     table::write(out, || order.into_iter().flat_map(of).take(MOST).map(line))
@@ -119,9 +120,13 @@ fn decisions(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<(
 
 /// Why it was decided so: the reason that decided, which is the last (those before it are the
 /// evidence, which stands with the cell), and what an operator asks next.
-fn why(decision: &Decision, now: Timestamp) -> String {
+fn why(decision: &Decision, report: &Report) -> String {
+    let now = report.snapshot.taken_at;
     let last = decision.because.last().map_or("", |r| r.message.as_str());
-    let mut text = shortened(last, LONGEST).into_owned();
+    let mut text = match report.action(&decision.subject) {
+        Some(done) => carried_out(done),
+        None => shortened(last, LONGEST).into_owned(),
+    };
     let mut more = Vec::new();
     if let Some(plan) = &decision.plan {
         more.push(format!("plan {plan}"));
@@ -149,6 +154,31 @@ fn why(decision: &Decision, now: Timestamp) -> String {
         let _ = write!(text, " ({})", more.join("; "));
     }
     text
+}
+
+/// What was done for a subject: each step that was begun, and what came of it.
+fn carried_out(done: &Done) -> String {
+    let step = |step: &StepDone| {
+        let mut text = step.kind.to_owned();
+        if let Some(command) = &step.command {
+            let _ = write!(text, " `{}`", shortened(&command.join(" "), 80));
+        }
+        let word = match step.result {
+            StepResult::Ok => "ok",
+            StepResult::Failed => "failed",
+            StepResult::TimedOut => "timed out",
+            StepResult::CutOff => "cut off by the run's deadline",
+            StepResult::Skipped => "skipped",
+            StepResult::DryRun => "would be carried out",
+        };
+        let _ = write!(text, " {word}");
+        if let Some(error) = &step.error {
+            let _ = write!(text, ": {error}");
+        }
+        text
+    };
+    let steps: Vec<String> = done.steps.iter().map(step).collect();
+    shortened(&steps.join(", then "), LONGEST).into_owned()
 }
 
 /// A point in time for people: whole seconds, UTC.

@@ -10,10 +10,13 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{Report, Run, VERSION};
+use crate::core::view::GATEWAY;
+use crate::model::action::Done;
 use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning};
+use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Policy, Verdict};
 use crate::model::exit::Exit;
-use crate::model::snapshot::{Cells, Summary};
+use crate::model::snapshot::{Gateway, Summary};
 use crate::model::time::{Timestamp, millis};
 
 /// The schema that a report names.
@@ -37,13 +40,11 @@ pub struct Document<'a> {
     #[schemars(with = "Vec<CellDocument<'a>>")]
     cells: CellList<'a>,
     /// Gateways: agents outside any cell.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    gateways: [(); 0],
+    gateways: Vec<GatewayDocument<'a>>,
     /// What was decided for each subject that is not healthy or has just recovered.
     decisions: Vec<DecisionDocument<'a>>,
     /// What was done.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    actions: [(); 0],
+    actions: &'a [Done],
     /// What else an operator should know.
     warnings: &'a [Warning],
     /// The run itself.
@@ -74,14 +75,15 @@ impl Number {
 }
 
 struct CellList<'a> {
-    cells: &'a Cells,
+    report: &'a Report,
     root: &'a str,
 }
 
 impl Serialize for CellList<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let cells = self.cells.iter().filter(|c| !c.is_ignored());
-        s.collect_seq(cells.map(|cell| CellDocument::of(cell, self.root)))
+        let cells = self.report.snapshot.cells.iter();
+        let cells = cells.filter(|c| !c.is_ignored());
+        s.collect_seq(cells.map(|cell| CellDocument::of(cell, self.root, Some(self.report))))
     }
 }
 
@@ -133,18 +135,24 @@ impl Serialize for Reasons<'_> {
     }
 }
 
-struct AgentList<'a>(&'a [Agent]);
+struct AgentList<'a>(&'a Cell, Option<&'a Report>);
 
 impl Serialize for AgentList<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(self.0.iter().map(AgentDocument::of))
+        let Self(cell, report) = self;
+        s.collect_seq(cell.agents.iter().map(|agent| {
+            // Of a cell that is well nothing was decided.
+            let quiet = agent.status == Status::Healthy && cell.reasons.is_empty();
+            let report = report.filter(|_| !quiet);
+            AgentDocument::of(agent, report.and_then(|r| r.decision(&cell.subject(agent))))
+        }))
     }
 }
 
 impl<'a> CellDocument<'a> {
-    /// A cell of this missions root.
+    /// A cell of this missions root, with what was decided for its agents, if anything was.
     #[must_use]
-    pub fn of(cell: &'a Cell, root: &'a str) -> Self {
+    pub fn of(cell: &'a Cell, root: &'a str, report: Option<&'a Report>) -> Self {
         let oldest = cell.oldest();
         Self {
             mission_id: &cell.id,
@@ -157,7 +165,7 @@ impl<'a> CellDocument<'a> {
             lifecycle: cell.lifecycle.as_ref().map(Lifecycle::as_str),
             labels: cell.labels.as_deref(),
             reasons: Reasons(cell),
-            agents: AgentList(&cell.agents),
+            agents: AgentList(cell, report),
         }
     }
 }
@@ -179,7 +187,8 @@ pub struct AgentDocument<'a> {
     cycle: Option<i64>,
     /// The `model` in its heartbeat.
     model: Option<&'a str>,
-    /// `healthy`, `dead`, or `unknown` where it could not be looked at.
+    /// `healthy`, `dead`, `reviving` while an attempt has time to show, or `unknown` where it could
+    /// not be looked at.
     state: &'static str,
     /// How often it was revived in its open incident.
     revive_count: u32,
@@ -189,7 +198,8 @@ pub struct AgentDocument<'a> {
 }
 
 impl<'a> AgentDocument<'a> {
-    fn of(agent: &'a Agent) -> Self {
+    fn of(agent: &'a Agent, decision: Option<&Decision>) -> Self {
+        let reviving = decision.is_some_and(|d| d.verdict == Verdict::Reviving);
         let beat = agent.beat.as_ref();
         Self {
             name: &agent.name,
@@ -201,12 +211,72 @@ impl<'a> AgentDocument<'a> {
             model: beat.and_then(|b| b.model.as_deref()),
             state: match (agent.observed, agent.status) {
                 (false, _) => "unknown",
+                _ if reviving => "reviving",
                 (true, Status::Healthy) => "healthy",
                 (true, _) => "dead",
             },
-            revive_count: 0,
+            revive_count: decision.map_or(0, |d| d.attempts),
             evidence: [],
         }
+    }
+}
+
+/// One gateway.
+#[derive(Serialize, JsonSchema)]
+pub struct GatewayDocument<'a> {
+    /// Its name.
+    name: &'a str,
+    /// What its evidence adds up to; `reviving` while an attempt has time to show.
+    state: &'static str,
+    /// True where it is healthy or degraded; null where nothing tells.
+    gateway_alive: Option<bool>,
+    /// What process probes say; null where there are none.
+    process_alive: Option<bool>,
+    /// The age of its last beat in seconds.
+    heartbeat_age: Option<f64>,
+    /// When it was looked at, in Unix seconds.
+    last_checked: f64,
+    /// Since when it is down, in Unix seconds.
+    first_dead_at: Option<f64>,
+    /// True where a human is asked.
+    revive_pending: bool,
+    /// How often it was revived in its open incident.
+    revive_attempts: u32,
+    /// What was asked about it.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    evidence: [(); 0],
+}
+
+impl<'a> GatewayDocument<'a> {
+    /// All gateways of a report.
+    #[must_use]
+    pub fn all(report: &'a Report) -> Vec<Self> {
+        let now = report.snapshot.taken_at;
+        let of = |gateway: &'a Gateway| {
+            let decision = report.decision(&format!("{GATEWAY}{}", gateway.name));
+            let verdict = decision.map(|d| d.verdict);
+            let well = matches!(gateway.condition, Condition::Healthy | Condition::Degraded);
+            let known = gateway.condition != Condition::Unknown && gateway.observed;
+            Self {
+                name: &gateway.name,
+                state: match verdict {
+                    Some(Verdict::Reviving) => "reviving",
+                    _ => gateway.condition.as_str(),
+                },
+                gateway_alive: known.then_some(well),
+                process_alive: None,
+                heartbeat_age: gateway
+                    .beat
+                    .as_ref()
+                    .map(|b| now.since(b.last).as_secs_f64()),
+                last_checked: now.as_f64(),
+                first_dead_at: decision.and_then(|d| d.down_since).map(Timestamp::as_f64),
+                revive_pending: verdict == Some(Verdict::AwaitingApproval),
+                revive_attempts: decision.map_or(0, |d| d.attempts),
+                evidence: [],
+            }
+        };
+        report.snapshot.gateways.iter().map(of).collect()
     }
 }
 
@@ -300,17 +370,14 @@ impl<'a> Document<'a> {
             heartbeat_job: &run.heartbeat_job,
             heartbeat_interval_seconds: Number::seconds(run.heartbeat_interval),
             summary: report.summary,
-            cells: CellList {
-                cells: &report.snapshot.cells,
-                root,
-            },
-            gateways: [],
+            cells: CellList { report, root },
+            gateways: GatewayDocument::all(report),
             decisions: report
                 .decisions
                 .iter()
                 .map(DecisionDocument::from)
                 .collect(),
-            actions: [],
+            actions: &report.actions,
             warnings: &report.warnings,
             run: run.into(),
             exit: report.exit.into(),

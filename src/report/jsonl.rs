@@ -1,11 +1,14 @@
-//! The report as JSON lines: a line a cell, a decision, a warning, then one that sums up.
+//! The report as JSON lines: a line a cell, a gateway, a decision, an action, a warning, then one
+//! that sums up.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::Report;
-use super::json::{self, CellDocument, DecisionDocument, ExitDocument, RunDocument, SCHEMA};
+use super::json::{
+    self, CellDocument, DecisionDocument, ExitDocument, GatewayDocument, RunDocument, SCHEMA,
+};
 use crate::model::snapshot::Summary;
 
 /// A line: what kind it is, and what the JSON report has for such a thing.
@@ -32,10 +35,16 @@ struct Last<'a> {
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let root = report.root_text();
     for cell in report.snapshot.cells.iter().filter(|c| !c.is_ignored()) {
-        line(out, "cell", &CellDocument::of(cell, &root))?;
+        line(out, "cell", &CellDocument::of(cell, &root, Some(report)))?;
+    }
+    for gateway in GatewayDocument::all(report) {
+        line(out, "gateway", &gateway)?;
     }
     for decision in &report.decisions {
         line(out, "decision", &DecisionDocument::from(decision))?;
+    }
+    for action in &report.actions {
+        line(out, "action", action)?;
     }
     for warning in &report.warnings {
         line(out, "warning", warning)?;

@@ -15,9 +15,9 @@ use crate::model::text::visible;
 /// What a test case came to.
 #[derive(Clone, Copy)]
 enum Outcome<'a> {
-    /// It is healthy.
+    /// It is healthy, or done.
     Passed,
-    /// Down, but its cell is frozen: nobody expects it to be up.
+    /// Down, but frozen, paused or under maintenance: nobody expects it to be up.
     Skipped(&'a Decision),
     /// It is down.
     Failed(Option<&'a Decision>),
@@ -83,7 +83,10 @@ fn outcome<'a>(subject: &Subject<'_>, decided: &HashMap<&str, &'a Decision>) -> 
     }
     let decision = decided.get(subject.name().as_str()).copied();
     match decision.map(|d| (d, d.verdict)) {
-        Some((decision, Verdict::Frozen)) => Outcome::Skipped(decision),
+        Some((_, Verdict::Finished)) => Outcome::Passed,
+        Some((decision, Verdict::Frozen | Verdict::Paused | Verdict::Maintenance)) => {
+            Outcome::Skipped(decision)
+        }
         _ if !subject.observed() => Outcome::Errored(decision),
         _ => Outcome::Failed(decision),
     }

@@ -13,14 +13,16 @@ mod sample;
 pub mod table;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::core::decide::{Subject, subjects};
 use crate::core::holds::HOLDS;
+use crate::model::action::{AttemptResult, Done};
 use crate::model::cell::Warning;
-use crate::model::decision::Decision;
+use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::text;
@@ -35,6 +37,10 @@ pub struct Report {
     pub summary: Summary,
     /// What it decided, in byte order of the subjects.
     pub decisions: Vec<Decision>,
+    /// What was done, in byte order of the subjects.
+    pub actions: Vec<Done>,
+    /// How many attempts ended how, ever.
+    pub totals: BTreeMap<AttemptResult, u64>,
     /// What else an operator should know.
     pub warnings: Vec<Warning>,
     /// The run itself.
@@ -66,6 +72,24 @@ impl Report {
     /// The warnings that speak against acting in this run.
     fn holds(&self) -> impl Iterator<Item = &Warning> {
         self.warnings.iter().filter(|w| HOLDS.contains(&w.code))
+    }
+
+    /// True where someone is not revived because of what holds in this run.
+    fn is_held(&self) -> bool {
+        self.holds().next().is_some() || self.decisions.iter().any(|d| d.verdict == Verdict::Held)
+    }
+
+    /// The decision about a subject.
+    fn decision(&self, subject: &str) -> Option<&Decision> {
+        let at = self
+            .decisions
+            .binary_search_by(|d| d.subject.as_str().cmp(subject));
+        at.ok().and_then(|at| self.decisions.get(at))
+    }
+
+    /// What was done for a subject.
+    fn action(&self, subject: &str) -> Option<&Done> {
+        self.actions.iter().find(|done| done.subject == subject)
     }
 
     /// All subjects, cell by cell; none of a cell that is ignored.

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::{Report, VERSION};
+use crate::model::action::AttemptResult;
 use crate::model::cell::Status;
 use crate::model::exit::Exit;
 use crate::model::text::visible;
@@ -50,14 +51,37 @@ pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Re
     let help = "Exit code of the last run: 0 all healthy, 1 in hand, 2 critical.";
     gauge(out, "exit_code", help)?;
     writeln!(out, "lazarus_pit_exit_code {}", report.exit.code())?;
-    let help = "1 if the missions root or the clock gave reason not to trust what was seen.";
+    let help = "1 if nobody is revived, or almost nobody: mass-failure protection, the missions root, the clock.";
     gauge(out, "held", help)?;
-    let held = u8::from(report.holds().next().is_some());
+    let held = u8::from(report.is_held());
     writeln!(out, "lazarus_pit_held {held}")?;
+    attempts(report, out)?;
     gauge(out, "info", "The program that wrote this.")?;
     writeln!(out, "lazarus_pit_info{{version=\"{VERSION}\"}} 1")?;
     if each_subject {
         down(report, out)?;
+    }
+    Ok(())
+}
+
+/// How many attempts ended how. From the state: a counter that survives its program.
+fn attempts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "# HELP lazarus_pit_attempts_total Attempts to revive a subject, by what came of their steps."
+    )?;
+    writeln!(out, "# TYPE lazarus_pit_attempts_total counter")?;
+    for result in [
+        AttemptResult::Ok,
+        AttemptResult::Failed,
+        AttemptResult::Interrupted,
+    ] {
+        let count = report.totals.get(&result).copied().unwrap_or(0);
+        let result = result.as_str();
+        writeln!(
+            out,
+            "lazarus_pit_attempts_total{{result=\"{result}\"}} {count}"
+        )?;
     }
     Ok(())
 }
@@ -114,7 +138,12 @@ mod tests {
             if let Some(help) = line.strip_prefix("# HELP ") {
                 current = help.split_once(' ').unwrap().0.to_owned();
                 assert!(seen.insert(current.clone()), "{current} twice");
-                assert_eq!(lines.next(), Some(&*format!("# TYPE {current} gauge")));
+                let kind = if current.ends_with("_total") {
+                    "counter"
+                } else {
+                    "gauge"
+                };
+                assert_eq!(lines.next(), Some(&*format!("# TYPE {current} {kind}")));
                 continue;
             }
             let name: String = line

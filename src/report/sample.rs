@@ -77,6 +77,7 @@ pub(super) fn decision(subject: &str, verdict: Verdict, why: &str) -> Decision {
         verdict,
         incident: Some("0199-1".into()),
         attempt: None,
+        attempts: 0,
         down_since: Some(Timestamp::from_secs(NOW - 412)),
         next_attempt_at: None,
         because: vec![Reason::new(Code::NoPlan, why)],
@@ -94,6 +95,8 @@ pub(super) fn report(cells: Vec<Cell>, decisions: Vec<Decision>) -> Report {
         snapshot: Snapshot::new(Timestamp::from_secs(NOW), "/var/missions", cells),
         exit: worst.unwrap_or(Exit::Healthy),
         decisions,
+        actions: Vec::new(),
+        totals: Default::default(),
         warnings: Vec::new(),
         run: Run {
             id: "0612-1a".into(),

@@ -157,6 +157,13 @@ pub fn acquire(dir: &StateDir, me: &Holder, wait: Duration) -> Result<StateLock,
     Ok(StateLock { file, ended })
 }
 
+/// True where somebody holds the lock right now; for those who only look. It is not taken.
+#[must_use]
+pub fn is_held(dir: &StateDir) -> bool {
+    let file = dir.open_file(LOCK_FILE, OFlags::RDONLY);
+    file.is_ok_and(|file| locked_by(&file).is_some())
+}
+
 /// Ends the holder if it hangs and is provably the process that took the lock.
 fn end_if_hung(holder: &Holder) -> bool {
     if !holder.is_hung() || !process::runs_our_program(holder.pid) {

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{AtFlags, Dir, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 
 use super::{beneath, host};
@@ -223,6 +223,26 @@ pub fn replace(
     })
 }
 
+/// The symbolic link `name` (one component) in `dir` to `target`, replaced whole if there was one.
+///
+/// # Errors
+/// `EEXIST` where something else than a link has that name; what the calls answered.
+pub fn link(dir: impl AsFd, name: &str, target: &str) -> Result<(), Trouble> {
+    let dir = dir.as_fd();
+    match beneath::kind(dir, name) {
+        Ok(FileType::Symlink) | Err(Errno::NOENT) => {}
+        Ok(_) => return Err(Trouble::when("replacing by a link")(Errno::EXIST)),
+        Err(errno) => return Err(Trouble::when("reading the link")(errno)),
+    }
+    let (temporary, ()) = temporary(|name| rustix::fs::symlinkat(target, dir, name))
+        .map_err(Trouble::when("creating the link"))?;
+    rustix::fs::renameat(dir, &temporary, dir, name).map_err(|errno| {
+        // Best effort: the failure that is told is the one that came first.
+        let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::empty());
+        Trouble::when("moving into place")(errno)
+    })
+}
+
 fn through_temporary(
     dir: BorrowedFd<'_>,
     contents: &[u8],
@@ -302,6 +322,20 @@ mod tests {
         let e = replace(&fd, "d", b"x", Access::default(), Durable::No).unwrap_err();
         assert_eq!((e.doing, e.errno), ("moving into place", Errno::ISDIR));
         assert_eq!(names(tmp.path()), ["d", "f", "l"]);
+    }
+
+    #[test]
+    fn a_link_replaces_a_link_and_nothing_else() {
+        let tmp = tempfile::tempdir().unwrap();
+        let fd = beneath::open_root(tmp.path()).unwrap();
+        for target in ["one", "two"] {
+            link(&fd, "l", target).unwrap();
+            let found = std::fs::read_link(tmp.path().join("l")).unwrap();
+            assert_eq!(found.to_str(), Some(target));
+        }
+        std::fs::write(tmp.path().join("f"), "").unwrap();
+        assert_eq!(link(&fd, "f", "x").unwrap_err().errno, Errno::EXIST);
+        assert_eq!(names(tmp.path()), ["f", "l"]);
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! System calls, wrapped: files beneath a directory, identity of processes and users, clocks.
+//! System calls, wrapped: files beneath a directory, processes, users, clocks.
 //!
-//! Whatever needs `unsafe` would stand here and nowhere else; today nothing does.
+//! What needs `unsafe` stands in [`spawn`] and nowhere else.
 
+pub mod account;
 pub mod beneath;
 pub mod create;
 pub mod host;
+pub mod job;
 pub mod process;
+pub mod procs;
+pub mod spawn;
 pub mod trust;

@@ -158,6 +158,41 @@ impl Handle {
     }
 }
 
+/// Ends processes, each known by pid and start time: TERM to all, and KILL to those that are still
+/// there after `grace`. Returns the pids of those that are there even so.
+#[must_use]
+pub fn end_all(
+    processes: impl IntoIterator<Item = (i32, u64)>,
+    grace: Duration,
+) -> std::collections::HashSet<i32> {
+    let held = |(pid, started): (i32, u64)| match Handle::of(pid, started) {
+        Some(handle) => Some(Ok(handle)),
+        // Gone, or there and not to be held: no descriptor is left.
+        None => (start_time(pid) == Some(started)).then_some(Err(pid)),
+    };
+    let all: Vec<Result<Handle, i32>> = processes.into_iter().filter_map(held).collect();
+    let handles = || all.iter().flatten();
+    for (signal, wait) in [(Signal::TERM, grace), (Signal::KILL, KILL_PATIENCE)] {
+        let until = Instant::now() + wait;
+        for handle in handles().filter(|handle| !handle.is_gone(Duration::ZERO)) {
+            let _ = rustix::process::pidfd_send_signal(&handle.fd, signal);
+            // A stopped process takes no TERM until it goes on.
+            let _ = rustix::process::pidfd_send_signal(&handle.fd, Signal::CONT);
+        }
+        for handle in handles() {
+            let _ = handle.is_gone(until.saturating_duration_since(Instant::now()));
+        }
+    }
+    let there = all.iter().filter_map(|held| match held {
+        Ok(handle) => (!handle.is_gone(Duration::ZERO)).then_some(handle.pid),
+        Err(pid) => Some(*pid),
+    });
+    there.collect()
+}
+
+/// How long KILL is given: longer takes only a process that hangs in the kernel.
+const KILL_PATIENCE: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,6 +52,20 @@ impl Trust {
         Ok(warnings)
     }
 
+    /// Looks at an open directory that is listed itself. What lies in it is looked at with
+    /// [`Trust::check`]; where it lies makes no difference to that.
+    ///
+    /// # Errors
+    /// As [`Trust::check`].
+    pub fn check_directory(&self, path: &Path, dir: &std::fs::File) -> Result<Vec<String>, String> {
+        let mut warnings = Vec::new();
+        let meta = dir
+            .metadata()
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        self.check_one(path, "directory", &meta, &mut warnings)?;
+        Ok(warnings)
+    }
+
     fn check_one(
         &self,
         path: &Path,

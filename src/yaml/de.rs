@@ -10,11 +10,11 @@ use std::collections::HashSet;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Unexpected, Visitor};
 
 use super::access::{Entries, Items, Placed, Variant};
-use super::error::{Error, did_you_mean, listed};
+use super::error::{Error, listed, unknown_key_help};
 use super::node::{Content, Node, Style};
 use super::problem::{MAX_PROBLEMS, Place, Problems};
 use super::scalar::{self, Value};
-use super::spanned::{SECRET, SPANNED};
+use super::spanned::{MANY, SECRET, SPANNED};
 
 /// How many nodes are looked at, over all the times round, before no more mistakes are looked for.
 const MAX_VISITS: usize = 1_000_000;
@@ -95,10 +95,7 @@ impl<'n> Reader<'n> {
         // More than these are not shown, and suggestions take their time.
         if seen.unknown.len() <= MAX_PROBLEMS && seen.unknown_ids.insert(key.id) {
             let text = key.text().unwrap_or_default();
-            let help = did_you_mean(text, names).unwrap_or_else(|| match names {
-                [] => "nothing may stand here".to_owned(),
-                _ => format!("the keys here are {}", listed(names)),
-            });
+            let help = unknown_key_help(text, names);
             let shown = crate::model::text::shortened(text, 60);
             let message = format!("unknown key `{shown}`");
             seen.unknown.push((key.place, message, Some(help)));
@@ -262,6 +259,10 @@ impl<'n> Deserializer<'n> for Reader<'n> {
             SPANNED => visitor.visit_seq(Placed {
                 reader: self,
                 next: 0,
+            }),
+            MANY => visitor.visit_seq(match &*self.node.content {
+                Content::Sequence(items) => self.items(items),
+                _ => self.items(std::slice::from_ref(self.node)),
             }),
             SECRET => {
                 let hidden = (place.line, end_line);

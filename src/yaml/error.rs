@@ -68,6 +68,14 @@ pub(crate) fn did_you_mean(word: &str, names: &[&str]) -> Option<String> {
         .map(|name| format!("did you mean `{name}`?"))
 }
 
+/// What to write instead of a key that is not one of these.
+pub(super) fn unknown_key_help(word: &str, names: &[&str]) -> String {
+    did_you_mean(word, names).unwrap_or_else(|| match names {
+        [] => "nothing may stand here".to_owned(),
+        _ => format!("the keys here are {}", listed(names)),
+    })
+}
+
 /// The names for a sentence.
 pub(super) fn listed(names: &[&str]) -> String {
     names
@@ -146,6 +154,12 @@ impl serde::de::Error for Error {
         Self::new(format!("`{}` is not known here", shortened(variant, 40))).with_help(Some(
             did_you_mean(variant, names).unwrap_or_else(|| format!("one of {}", listed(names))),
         ))
+    }
+
+    /// Where a shape is read by hand; else the reader finds such keys before serde does.
+    fn unknown_field(field: &str, names: &'static [&'static str]) -> Self {
+        Self::new(format!("unknown key `{}`", shortened(field, 60)))
+            .with_help(Some(unknown_key_help(field, names)))
     }
 
     fn missing_field(field: &'static str) -> Self {

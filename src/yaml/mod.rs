@@ -21,10 +21,11 @@ pub mod spanned;
 pub mod units;
 
 pub use de::read;
+pub(crate) use error::did_you_mean;
 pub use load::load;
 pub use node::{MAX_FILE, Node, decode};
 pub use problem::{Place, Problem, Problems, Severity};
-pub use spanned::{Secret, Spanned};
+pub use spanned::{Many, Pairs, Secret, Spanned};
 
 #[cfg(test)]
 mod tests;

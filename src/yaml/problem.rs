@@ -153,6 +153,22 @@ impl<'t> Problems<'t> {
         });
     }
 
+    /// How much must be mended, as far as it was kept.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        let errors = self.found.iter();
+        errors.filter(|p| p.severity == Severity::Error).count()
+    }
+
+    /// True where something must be mended from one place on, before the other.
+    #[must_use]
+    pub fn has_errors_within(&self, from: Place, until: Option<Place>) -> bool {
+        self.found.iter().any(|p| {
+            let within = from <= p.place && until.is_none_or(|until| p.place < until);
+            within && p.severity == Severity::Error
+        })
+    }
+
     /// Something worth a look.
     pub fn warning(&mut self, place: Place, message: impl Into<String>) {
         self.add(place, Severity::Warning, message.into(), None, false);

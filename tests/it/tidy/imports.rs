@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 19] = [
+pub(super) const HOMES: [(&str, &[&str]); 20] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -22,6 +22,7 @@ pub(super) const HOMES: [(&str, &[&str]); 19] = [
     ("jiff", &["model", "plan", "act"]),
     ("minijinja", &["plan"]),
     ("nix", &["sys"]),
+    ("regex", &["act", "observe", "plan"]),
     ("saphyr_parser", &["yaml"]),
     ("schemars", &["model", "config", "plan", "report", "yaml"]),
     (
@@ -36,7 +37,12 @@ pub(super) const HOMES: [(&str, &[&str]); 19] = [
 ];
 
 /// What `core` may take from std: nothing of it can read a clock, a file or the environment.
-pub(super) const STD_OF_CORE: [&str; 3] = ["std::collections", "std::time::Duration", "std::fmt"];
+pub(super) const STD_OF_CORE: [&str; 4] = [
+    "std::collections",
+    "std::fmt",
+    "std::sync::Arc",
+    "std::time::Duration",
+];
 
 /// What each module may import, by the table in a text: its rows in order.
 pub(super) fn table(text: &str) -> Vec<(String, Vec<String>)> {

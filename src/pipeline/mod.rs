@@ -4,12 +4,14 @@
 //! that is looked at, but a function that is never given the lock, and without the lock there is
 //! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+mod acting;
+mod ending;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use globset::GlobSet;
 
 use crate::config::Config;
@@ -18,6 +20,7 @@ use crate::core::decide::{self, Decisions};
 use crate::core::holds;
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
+use crate::model::action::{AttemptResult, Done};
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
@@ -25,16 +28,14 @@ use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::state::State;
 use crate::model::time::{Timestamp, millis};
 use crate::observe::{self, Look};
-use crate::plan::PlanSet;
-use crate::report::heartbeat::Beat;
+use crate::plan::{Plan, PlanSet};
 use crate::report::ping::Ping;
-use crate::report::{Report, Run, bounded, prometheus};
+use crate::report::{Report, Run, bounded};
 use crate::store::StoreError;
-use crate::store::atomic::{self, Writers};
+use crate::store::atomic::Writers;
 use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
 use crate::store::state::{Store, peek};
-use crate::sys::beneath;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -74,19 +75,31 @@ struct Judged {
     snapshot: Snapshot,
     summary: Summary,
     decisions: Decisions,
+    /// What was, or would be, done.
+    actions: Vec<Done>,
+    totals: BTreeMap<AttemptResult, u64>,
     warnings: Vec<Warning>,
     exit: Exit,
 }
 
 /// How the cells are looked at under this configuration.
 #[must_use]
-pub fn look(config: &Config, scope: Option<GlobSet>, trust: &Trust, deadline: Instant) -> Look {
+pub fn look(
+    config: &Config,
+    plans: &Arc<PlanSet>,
+    scope: Option<GlobSet>,
+    trust: &Trust,
+    deadline: Instant,
+) -> Look {
+    let own = |plan: &Plan| plan.stale_after.is_some() || plan.max_quiet.is_some();
     Look {
         root: config.missions_root.clone(),
         scope,
         required_subdirs: config.required_subdirs.clone(),
         limits: Limits {
             stale_after: config.stale_after,
+            plans: plans.plans().iter().any(own).then(|| Arc::clone(plans)),
+            stale_after_is_final: config.stale_after_is_final,
             clock_skew: config.clock_skew,
             max_quiet: config.max_quiet,
             root: crate::report::root_text(&config.missions_root).into_owned(),
@@ -110,7 +123,7 @@ fn judge(
     let scope = request.scope.as_ref().map(|(_, set)| set.clone());
     let look = Look {
         progress: request.progress,
-        ..look(config, scope, &request.trust, deadline)
+        ..look(config, &request.plans, scope, &request.trust, deadline)
     };
     let mut snapshot = observe::snapshot(look, now)?;
     log::debug!(
@@ -155,6 +168,8 @@ fn judge(
     Ok(Judged {
         snapshot,
         summary,
+        actions: Vec::new(),
+        totals: BTreeMap::new(),
         decisions,
         warnings,
         exit: worst.max(root_changed),
@@ -169,9 +184,18 @@ fn judge(
 pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
     let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
-    let loaded = peek(dir.as_ref()).map_err(of_store)?;
+    let mut loaded = peek(dir.as_ref()).map_err(of_store)?;
+    // What a run that was killed left open a real run would settle first; what a run that goes on
+    // right now has begun is under way.
+    if dir.as_ref().is_none_or(|dir| !lock::is_held(dir)) {
+        let settled = acting::settle_in(&mut loaded.state, now);
+        loaded.warnings.extend(settled);
+    }
     let deadline = request.began + request.deadline;
-    let judged = judge(&request, &loaded.state, loaded.lost, now, deadline)?;
+    let mut judged = judge(&request, &loaded.state, loaded.lost, now, deadline)?;
+    if !request.no_act {
+        acting::would_do(&mut judged);
+    }
     let run = describe(&request, run_id(now), now, true);
     Ok(report(judged, request.warnings, loaded.warnings, run))
 }
@@ -215,17 +239,17 @@ pub fn run(request: Request) -> Result<Report, Failure> {
         Ok(report) => (report.exit, Some(report.summary), None),
         Err(failure) => (failure.exit, None, Some(failure.message.as_str())),
     };
-    let beaten = beat(&request, exit, summary, message, Writers::One).map_err(of_store);
+    let beaten = ending::beat(&request, exit, summary, message, Writers::One).map_err(of_store);
     if let (Ok(_), Err(failure)) = (&done, &beaten) {
         exit = failure.exit;
     }
     let unwritten = done
         .as_ref()
         .ok()
-        .and_then(|report| textfile(&request, report));
+        .and_then(|report| ending::textfile(&request, report));
     // Nothing is written from here on, and a ping may take seconds.
     drop(lock);
-    let warning = ping.and_then(|p| p.finish(exit.code(), ping_body(exit, summary)));
+    let warning = ping.and_then(|p| p.finish(exit.code(), ending::ping_body(exit, summary)));
 
     let mut report = done?;
     beaten?;
@@ -258,8 +282,10 @@ fn locked(
         ..event(Kind::RunKilled)
     }));
     store.record(&mut first).map_err(of_store)?;
+    let settled = acting::settle(&mut store, &about.id).map_err(of_store)?;
+    store.warnings.extend(settled);
 
-    let judged = match judge(request, &store.state, store.lost, now, deadline) {
+    let mut judged = match judge(request, &store.state, store.lost, now, deadline) {
         Ok(judged) => judged,
         Err(failure) => {
             let failed = Event {
@@ -288,6 +314,8 @@ fn locked(
         store.record(&mut batch).map_err(of_store)?;
     }
 
+    acting::carry_out(request, &mut store, &about, &mut judged, deadline).map_err(of_store)?;
+    judged.totals.clone_from(&store.state.totals);
     let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),
@@ -320,6 +348,8 @@ fn report(judged: Judged, before: Vec<Warning>, of_store: Vec<Warning>, run: Run
         snapshot: judged.snapshot,
         summary: judged.summary,
         decisions: judged.decisions.list,
+        actions: judged.actions,
+        totals: judged.totals,
         warnings: bounded(warnings),
         run,
         exit: judged.exit,
@@ -350,83 +380,7 @@ pub fn beat_refused(request: &Request, why: &str) {
     {
         return;
     }
-    let _ = beat(request, Exit::Config, None, Some(why), Writers::Many);
-}
-
-/// Writes the meta-heartbeat of a run that ends like this.
-fn beat(
-    request: &Request,
-    exit: Exit,
-    summary: Option<Summary>,
-    message: Option<&str>,
-    writers: Writers,
-) -> Result<(), StoreError> {
-    let Some(dir) = &request.heartbeat_dir else {
-        return Ok(());
-    };
-    let config = &request.config;
-    let took = request.began.elapsed();
-    let beat = Beat::new(
-        &config.heartbeat_job,
-        config.heartbeat_interval,
-        host::now(),
-        took,
-        exit,
-    );
-    Beat {
-        summary,
-        message,
-        ..beat
-    }
-    .write(dir, writers)
-}
-
-/// Writes the report for node_exporter's textfile collector, if that was asked for. A failure is a
-/// warning: the collector itself shows how old its file is.
-fn textfile(request: &Request, report: &Report) -> Option<Warning> {
-    // A run over some of the cells would be taken for the fleet.
-    let path = request
-        .config
-        .prometheus_textfile
-        .as_ref()
-        .filter(|_| request.scope.is_none())?;
-    let why = write_textfile(request, report, path).err()?;
-    let path = path.display();
-    Some(Warning::new(
-        "textfile",
-        format!("writing prometheus_textfile {path}: {why:#}"),
-    ))
-}
-
-fn write_textfile(request: &Request, report: &Report, path: &Path) -> anyhow::Result<()> {
-    let mut bytes = Vec::new();
-    prometheus::write(report, request.config.prometheus_subjects, &mut bytes)?;
-    let name = path
-        .file_name()
-        .and_then(OsStr::to_str)
-        .context("it has no file name")?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let dir = dir.unwrap_or(Path::new("."));
-    let fd = beneath::open_root(dir)?;
-    // A file for all of the host: runs with another state directory may write it too.
-    Ok(atomic::replace(
-        fd,
-        dir,
-        name,
-        &bytes,
-        0o644,
-        Writers::Many,
-    )?)
-}
-
-fn ping_body(exit: Exit, summary: Option<Summary>) -> String {
-    match summary {
-        Some(s) => format!(
-            "cells={} healthy={} stale={} incomplete={} uninitialized={}\nexit {exit}\n",
-            s.total_cells, s.healthy, s.stale, s.incomplete, s.uninitialized
-        ),
-        None => format!("exit {exit}\n"),
-    }
+    let _ = ending::beat(request, Exit::Config, None, Some(why), Writers::Many);
 }
 
 /// A run's id: sortable by time, and another for each process.

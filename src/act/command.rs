@@ -1,0 +1,200 @@
+//! From a step of a plan to a program that can be started: as whom, which file, and where.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::environment::{Environment, Own};
+use crate::model::action::Action;
+use crate::model::step::Run;
+use crate::sys::account::Account;
+use crate::sys::host;
+use crate::sys::spawn::{Exec, Identity, NotStarted, Stage};
+
+/// A command that is ready to be started, and how messages call its parts.
+pub(super) struct Command {
+    pub(super) exec: Exec,
+    program: String,
+    path: PathBuf,
+    cwd: PathBuf,
+    user: String,
+}
+
+impl Command {
+    /// Makes a step's command ready.
+    ///
+    /// # Errors
+    /// A sentence: no such user or program, or a text that no program can be given.
+    pub(super) fn of(run: &Run, action: &Action, own: &Own) -> Result<Self, String> {
+        let Some(program) = run.command.first().filter(|program| !program.is_empty()) else {
+            return Err("the step has no command".to_owned());
+        };
+        let (account, identity) = whom(run.user.as_deref(), host::is_root())?;
+        let environment = Environment::of(&account, own, action, &run.env)?;
+        let cwd = PathBuf::from(run.cwd.as_deref().unwrap_or("/"));
+        if !cwd.is_absolute() {
+            let cwd = cwd.display();
+            return Err(format!(
+                "cwd: {cwd} is not absolute, and a run step has no directory of its own"
+            ));
+        }
+        let path = find(program, environment.path())?;
+        let args = run.command.iter().map(|text| text.clone().into_bytes());
+        let exec = Exec::new(&path, args, environment.entries(), &cwd, identity)?;
+        Ok(Self {
+            exec,
+            program: program.clone(),
+            path,
+            cwd,
+            user: account.name,
+        })
+    }
+
+    /// Takes the program, and leaves what messages need.
+    pub(super) fn split(self) -> (Exec, Named) {
+        let named = Named {
+            program: self.program,
+            path: self.path,
+            cwd: self.cwd,
+            user: self.user,
+        };
+        (self.exec, named)
+    }
+}
+
+/// How messages call a command's parts.
+pub(super) struct Named {
+    /// The program as the plan has it.
+    pub(super) program: String,
+    path: PathBuf,
+    cwd: PathBuf,
+    user: String,
+}
+
+impl Named {
+    /// Why it could not be started.
+    pub(super) fn not_started(&self, e: NotStarted) -> String {
+        let (path, cwd, user) = (self.path.display(), self.cwd.display(), &self.user);
+        let cause = e.cause();
+        match e.stage {
+            Stage::Fork => format!("making a process for {path}: {cause}"),
+            Stage::Session => format!("making a session for {path}: {cause}"),
+            Stage::Groups | Stage::Gid | Stage::Uid => {
+                format!("becoming the user {user} to run {path}: {cause}")
+            }
+            Stage::NoNewPrivs => format!("setting no_new_privs for {path}: {cause}"),
+            Stage::Cwd => format!("going to {cwd} as {user} to run {path}: {cause}"),
+            Stage::Descriptors => format!("closing descriptors before running {path}: {cause}"),
+            Stage::Signals => format!("resetting the signals before running {path}: {cause}"),
+            // The file is there; what its first line asks for is not.
+            Stage::Exec if e.errno == ENOENT && self.path.exists() => {
+                format!("running {path}: {cause}: its interpreter is missing")
+            }
+            Stage::Exec => format!("running {path} as {user}: {cause}"),
+        }
+    }
+
+    /// The start did not come to an end.
+    pub(super) fn took_too_long(&self) -> String {
+        let (path, cwd) = (self.path.display(), self.cwd.display());
+        format!("starting {path} in {cwd} came to no end; does a mount there not answer?")
+    }
+}
+
+const ENOENT: i32 = rustix::io::Errno::NOENT.raw_os_error();
+
+/// Whom a command runs as; an identity only where that is another than we.
+fn whom(user: Option<&str>, as_root: bool) -> Result<(Account, Option<Identity>), String> {
+    let Some(user) = user else {
+        return Ok((Account::own(), None));
+    };
+    let account = Account::find(user)?;
+    if account.is_own() {
+        return Ok((account, None));
+    }
+    if !as_root {
+        let own = host::user_name(host::uid());
+        return Err(format!(
+            "only root can run a command as another user: the plan says `user: {user}`, and \
+             lazarus-pit runs as {own}"
+        ));
+    }
+    let identity = Identity {
+        uid: account.uid,
+        gid: account.gid,
+        groups: account.groups()?,
+        no_new_privs: account.uid != 0,
+    };
+    Ok((account, Some(identity)))
+}
+
+/// The program's file, found as a shell finds it, but never in a directory that is relative.
+fn find(program: &str, path: &OsStr) -> Result<PathBuf, String> {
+    if program.contains('/') {
+        return Ok(PathBuf::from(program));
+    }
+    let dirs = path.as_bytes().split(|b| *b == b':');
+    let dirs = dirs.map(|dir| Path::new(OsStr::from_bytes(dir)));
+    let mut refused = None;
+    for dir in dirs.filter(|dir| dir.is_absolute()) {
+        let file = dir.join(program);
+        if !file.is_file() {
+            continue;
+        }
+        match rustix::fs::accessat(CWD, &file, Access::EXEC_OK, AtFlags::EACCESS) {
+            Ok(()) => return Ok(file),
+            Err(_) => refused = refused.or(Some(file)),
+        }
+    }
+    let path = path.display();
+    match refused {
+        Some(file) => Err(format!(
+            "running {}: Permission denied: it is not executable",
+            file.display()
+        )),
+        None => Err(format!(
+            "running {program}: No such file or directory in {path}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_becomes_another_user() {
+        let other = if host::is_root() { "nobody" } else { "root" };
+        let e = whom(Some(other), false).unwrap_err();
+        let want =
+            format!("only root can run a command as another user: the plan says `user: {other}`");
+        assert!(e.starts_with(&want), "{e}");
+        let own = host::uid().to_string();
+        for as_root in [false, true] {
+            assert_eq!(whom(Some(&own), as_root).unwrap().1, None);
+            assert_eq!(whom(None, as_root).unwrap().1, None);
+        }
+        let (account, identity) = whom(Some("3999999999"), true).unwrap();
+        let identity = identity.unwrap();
+        assert_eq!(
+            (account.uid, identity.uid, identity.gid),
+            (3_999_999_999, 3_999_999_999, 3_999_999_999)
+        );
+        assert!(identity.no_new_privs);
+    }
+
+    #[test]
+    fn programs_are_found_where_they_may_be_looked_for() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tmp.path().join("sh")).unwrap();
+        std::fs::write(tmp.path().join("x"), "").unwrap();
+        let path = format!("relative::{}:/bin", tmp.path().display());
+        let find = |program: &str| find(program, OsStr::new(&path));
+        assert_eq!(find("sh").unwrap(), Path::new("/bin/sh"));
+        assert_eq!(find("./x").unwrap(), Path::new("./x"));
+        assert!(find("x").unwrap_err().contains("/x: Permission denied"));
+        assert!(find("no-such-program").unwrap_err().ends_with(&path));
+    }
+}

@@ -1,0 +1,125 @@
+//! What a program is told by its environment: a clean one, in which nothing of the checker's own
+//! stands but what is named here. Its tokens above all are never passed on.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::model::action::Action;
+use crate::sys::account::Account;
+
+/// The variable by which a process is known to belong to an attempt.
+pub(super) const REF: &str = "LAZARUS_REF";
+
+/// Where programs are looked for if nobody says so.
+const PATH_OF_ROOT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH_OF_USERS: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What may be taken over from the checker's own environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// `PATH`.
+    pub path: Option<OsString>,
+    /// `LANG`.
+    pub lang: Option<OsString>,
+    /// `TZ`.
+    pub tz: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<OsString>,
+}
+
+impl Own {
+    /// Reads the environment. An empty variable is as good as none.
+    #[must_use]
+    pub fn read() -> Self {
+        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            path: var("PATH"),
+            lang: var("LANG"),
+            tz: var("TZ"),
+            home: var("HOME"),
+        }
+    }
+}
+
+/// An environment, in the order in which it is handed over.
+#[derive(Debug, Default)]
+pub(super) struct Environment(Vec<(OsString, OsString)>);
+
+impl Environment {
+    /// That of a command which `account` runs for an attempt.
+    ///
+    /// # Errors
+    /// A sentence: a variable of the step that cannot be one, or that says which attempt this is.
+    pub(super) fn of(
+        account: &Account,
+        own: &Own,
+        action: &Action,
+        step: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
+        let same = |value: &Option<OsString>| value.clone().filter(|_| account.is_own());
+        let path = match account.uid {
+            0 => PATH_OF_ROOT,
+            _ => PATH_OF_USERS,
+        };
+        let home = account.home.clone().map(PathBuf::into_os_string);
+        let shell = account.shell.clone().map(PathBuf::into_os_string);
+        let mut all = Self::default();
+        all.set("PATH", same(&own.path).unwrap_or_else(|| path.into()));
+        let home = home.or_else(|| same(&own.home));
+        all.set("HOME", home.unwrap_or_else(|| "/".into()));
+        all.set("USER", &account.name);
+        all.set("LOGNAME", &account.name);
+        all.set("SHELL", shell.unwrap_or_else(|| "/bin/sh".into()));
+        all.set("LANG", own.lang.clone().unwrap_or_else(|| "C.UTF-8".into()));
+        if let Some(tz) = &own.tz {
+            all.set("TZ", tz);
+        }
+        let before = all.0.len();
+        if let Some((_, root)) = &action.place.cell {
+            all.set("LAZARUS_CELL_ROOT", root);
+        }
+        all.set("LAZARUS_AGENT", &action.place.name);
+        all.set(REF, &action.r#ref);
+        all.set("LAZARUS_ATTEMPT", action.attempt.to_string());
+        all.set("LAZARUS_SUBJECT", &action.subject);
+        let after = all.0.len();
+        for (name, value) in step {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(format!("env: {name:?} cannot be the name of a variable"));
+            }
+            // By these a process is found again after a run that was killed.
+            if all.0[before..after]
+                .iter()
+                .any(|(n, _)| n == OsStr::new(name))
+            {
+                return Err(format!("env: {name} is set by lazarus-pit itself"));
+            }
+            all.set(name, value);
+        }
+        Ok(all)
+    }
+
+    fn set(&mut self, name: &str, value: impl Into<OsString> + Clone) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.into(), value)),
+        }
+    }
+
+    /// Where programs are looked for.
+    pub(super) fn path(&self) -> &OsStr {
+        let path = self.0.iter().find(|(name, _)| name == "PATH");
+        path.map_or(OsStr::new(""), |(_, value)| value)
+    }
+
+    /// As exec takes it.
+    pub(super) fn entries(self) -> impl Iterator<Item = Vec<u8>> {
+        self.0.into_iter().map(|(mut entry, value)| {
+            entry.push("=");
+            entry.push(value);
+            entry.into_encoded_bytes()
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! The plan after defaults, and its hash.
+
+use super::*;
+
+/// A plan with every key that there is.
+pub(super) const EVERYTHING: &str = r#"
+name: everything
+description: "All keys: yes"
+match: {cells: ["portal-*", "x[0-9]"], agents: claude, labels: {team: nexus, "on": "yes"}}
+when: {status: [dead, degraded, exited], for: 2m}
+stale_after: 90s
+max_quiet: 1h
+probes:
+  - tcp: localhost:8765
+    failures: 3
+    successes: 2
+  - tcp: /run/x.sock
+  - http: {url: "http://localhost:8766/health", status: 200, headers: {X-A: "1"}, contains: ok, json: {status: ok, n: [1, -2, 1.5, null, true]}, ca: /etc/ca.pem}
+    timeout: 3s
+  - process: {pattern: "nexus_think {{ agent.name }}", busy: true}
+  - process: {pidfile: "{{ cell.root }}/pid"}
+  - process: {heartbeat_pid: true}
+  - exec: {command: [/usr/local/bin/healthy, "{{ cell.id }}"]}
+  - file: {path: "{{ cell.root }}/artifacts/out.json", newer_than: 10m, grows: true, min_size: 1KiB}
+policy: auto
+steps:
+  - run: [systemctl, restart, "nexus-{{ agent.name }}.service"]
+    timeout: 30s
+  - run: {command: [x], cwd: /srv, env: {A: "{{ attempt }}"}, user: nobody, timeout: 1h, grace: 1s}
+  - spawn:
+      command: [python3, nexus_think.py]
+      cwd: worktree
+      env: {MODEL: "timmy:v0.1", EMPTY: "", N: "1e3"}
+      env_pass: [LANG, TZ]
+      user: agent
+      home: "{{ cell.root }}/home"
+      grace: 20s
+      limits: {max_runtime: 8h, memory: 4GiB, open_files: 1024, processes: 256}
+      replace: keep
+      wake: false
+      beat: while_alive
+      backend: systemd
+  - signal: {to: process}
+  - signal: {to: heartbeat_pid, signal: SIGUSR1}
+  - signal: {to: {pidfile: /run/x.pid}, signal: hup}
+  - signal: {to: pidfile /run/y.pid}
+  - http: {method: PUT, url: "https://h/{{ incident }}", headers: {A: b}, body: "{}", status: 204}
+    timeout: 1m 30s
+  - wait: {for: healthy, within: 20s}
+limits:
+  attempts: 5
+  within: 2h
+  backoff: {initial: 1s, factor: 1.5, max: 10m, jitter: 0}
+on_exit: {finished: [0, 3], permanent: 78}
+on_report: {finished: done, tolerated: [idle, usage_limit]}
+verify: {within: 3m}
+approval: {expires: 6m, ask_again: 2h, channels: [ops]}
+notify: {channels: [gitea, ops], on: [down, revived, recovered, exhausted, denied, held, failed], message: "{{ cell.id }} is in trouble"}
+needs: ["gateway:timmy", "db-1/main", "db-2", "web-*"]
+maintenance:
+  - {from: "2026-12-24T18:00:00Z", until: "2026-12-27T06:00:00.5+01:00"}
+  - {cron: "0 3 * * SUN", for: 1h, timezone: "Europe/Vienna"}
+  - {cron: "@daily", for: 10m}
+tests:
+  - name: a test
+    given: {subject: portal-1/claude, status: exited, down_for: 3m, attempts: 1, last_attempt: 5m, labels: {team: nexus}, frozen: true, report: idle, exit_code: 1, paused: true, answer: approved, down: [db-1/main], now: "2026-01-05T12:00:00Z"}
+    expect: {verdict: revive, steps: 1, command: [x, y], plan: everything, next_in: 30s, because: stale}
+"#;
+
+#[test]
+fn what_is_shown_loads_again_to_the_same_plan() {
+    let first = plan(EVERYTHING);
+    let text = show(&first).unwrap();
+    let second = plan(&text);
+    assert_eq!(first.hash, second.hash, "{text}");
+    assert_eq!(show(&second).unwrap(), text);
+    assert_eq!(first.tests[0].given, second.tests[0].given);
+    assert_eq!(first.tests[0].expect, second.tests[0].expect);
+    assert_eq!(first.notify, second.notify);
+    assert_eq!(first.description, second.description);
+    // The plan that says least, too.
+    let first = plan("policy: never");
+    assert_eq!(first.name, "p");
+    let second = plan(&show(&first).unwrap());
+    assert_eq!((first.hash, first.name), (second.hash, second.name));
+}

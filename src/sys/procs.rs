@@ -1,0 +1,155 @@
+//! Which processes there are: those of a session, those with a word in their environment.
+//!
+//! All that `/proc` says may be another's by the time it is read; so whoever is found is held by a
+//! descriptor and looked at again before it gets a signal.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::process;
+
+/// How much of an environment is looked at. Ours is put first, and a shell that exports more
+/// seldom has as much.
+const MOST_ENVIRONMENT: u64 = 1 << 20;
+
+/// A process that was found: its pid means this one only together with its start time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The pid.
+    pub pid: i32,
+    /// When it started, in clock ticks since the boot.
+    pub start_time: u64,
+    /// The value that it was found by.
+    pub value: String,
+}
+
+/// The numbers in `/proc`.
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Whom a process belongs to.
+#[derive(Clone, Copy)]
+struct Kin {
+    parent: i32,
+    group: i32,
+    session: i32,
+}
+
+/// Fields 4 to 6 of the stat of a process that is not a zombie.
+fn kin(pid: i32) -> Option<Kin> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
+    let mut fields = std::str::from_utf8(after).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let mut next = || fields.next()?.parse().ok();
+    let kin = Kin {
+        parent: next()?,
+        group: next()?,
+        session: next()?,
+    };
+    (!matches!(state, "Z" | "X")).then_some(kin)
+}
+
+/// The living processes of a session, its leader among them.
+#[must_use]
+pub fn of_session(session: i32) -> Vec<i32> {
+    let is_of = |pid: &i32| kin(*pid).is_some_and(|kin| kin.session == session);
+    pids().filter(is_of).collect()
+}
+
+/// Sends a signal to those processes of a session that have left its leader's group, as the jobs of
+/// a shell do. Whoever calls this holds the leader, so that its number is nobody else's.
+pub fn signal_other_groups(session: i32, signal: Signal) {
+    let is_meant = |pid: i32| kin(pid).is_some_and(|k| k.session == session && k.group != session);
+    for pid in pids().filter(|pid| is_meant(*pid)) {
+        let Some(pid_t) = Pid::from_raw(pid) else {
+            continue;
+        };
+        let held = rustix::process::pidfd_open(pid_t, PidfdFlags::empty());
+        // Looked at again: from here on the pid is this process's.
+        if let Ok(fd) = held
+            && is_meant(pid)
+        {
+            let _ = rustix::process::pidfd_send_signal(fd, signal);
+        }
+    }
+}
+
+/// The living processes in whose environment the variable has one of these values, without this
+/// process and those that it comes from. What may not be looked at is not found.
+#[must_use]
+pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    let mut spared = ancestors();
+    spared.insert(std::process::id().cast_signed());
+    let mut found = Vec::new();
+    let mut environment = Vec::new();
+    for pid in pids().filter(|pid| !spared.contains(pid)) {
+        let Some(start_time) = process::start_time(pid) else {
+            continue;
+        };
+        environment.clear();
+        let read = File::open(format!("/proc/{pid}/environ"))
+            .and_then(|file| file.take(MOST_ENVIRONMENT).read_to_end(&mut environment));
+        if read.is_err() {
+            continue;
+        }
+        let value = environment.split(|b| *b == 0).find_map(|entry| {
+            let entry = std::str::from_utf8(entry).ok()?;
+            entry.strip_prefix(name)?.strip_prefix('=')
+        });
+        // The start time again: it was one process all the while.
+        if let Some(value) = value.filter(|value| values.contains(value))
+            && process::start_time(pid) == Some(start_time)
+        {
+            found.push(Found {
+                pid,
+                start_time,
+                value: value.to_owned(),
+            });
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// The processes that this one comes from.
+fn ancestors() -> HashSet<i32> {
+    let mut all = HashSet::new();
+    let mut at = std::process::id().cast_signed();
+    while let Some(Kin { parent, .. }) = kin(at) {
+        // Two that change while they are read could name each other.
+        if parent <= 0 || !all.insert(parent) {
+            break;
+        }
+        at = parent;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_have_a_parent_and_a_session_and_never_find_ourselves() {
+        let own = std::process::id().cast_signed();
+        let Kin {
+            parent, session, ..
+        } = kin(own).unwrap();
+        assert!(ancestors().contains(&parent));
+        assert!(of_session(session).contains(&own));
+        let Ok(path) = std::env::var("PATH") else {
+            return;
+        };
+        let found = with_variable("PATH", &HashSet::from([path.as_str()]));
+        assert!(found.iter().all(|f| f.pid != own && f.pid != parent));
+    }
+}
