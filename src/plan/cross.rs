@@ -173,7 +173,8 @@ pub(super) fn cycles(set: &PlanSet, standing: &[Standing], problems: &mut [Probl
             let problems = &mut problems[*file];
             if sure {
                 let message = format!("needs go round, so that none of them is ever met: {path}");
-                problems.error(place, message);
+                let help = "give what is needed a plan of its own, before those that need it";
+                problems.error_with_help(place, message, Some(help.to_owned()));
             } else {
                 let message = format!("needs may go round, if labels or agents are so: {path}");
                 problems.warning(place, message);

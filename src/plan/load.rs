@@ -38,7 +38,7 @@ pub(super) struct Document {
 
 /// Reads plans: the files in byte order of their names, each one's documents in order.
 ///
-/// The set holds those plans in which nothing must be mended. Who means to act by it must look
+/// The set holds those plans in which, taken by themselves, nothing must be mended. Who means to act by it must look
 /// first whether any of the problems is an error: a plan that is not there may be the one that
 /// would have kept another from governing.
 #[must_use]

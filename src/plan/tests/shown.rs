@@ -84,3 +84,69 @@ fn what_is_shown_loads_again_to_the_same_plan() {
     let second = plan(&show(&first).unwrap());
     assert_eq!((first.hash, first.name), (second.hash, second.name));
 }
+
+#[test]
+fn the_hash_is_the_same_everywhere_and_for_ever() {
+    // If this fails, every approval that is pending would be asked anew after an upgrade.
+    assert_eq!(plan("policy: never").hash, "2f06bac0c28aaad8");
+    assert_eq!(plan(EVERYTHING).hash, "34f9469eddb97190");
+}
+
+#[test]
+fn the_hash_changes_with_what_changes_an_effect_and_with_nothing_else() {
+    let hash = plan(EVERYTHING).hash;
+    for (from, to) in [
+        ("name: everything", "name: other"),
+        ("All keys", "No keys"),
+        ("[gitea, ops]", "[gitea]"),
+        ("held, failed]", "held]"),
+        ("is in trouble", "is not well"),
+        ("verdict: revive", "verdict: healthy"),
+        ("failures: 3\n", "failures: 3 # three\n"),
+        ("claude, labels", "[claude], labels"),
+        ("status: ok, n: [1", "n: [1"),
+    ] {
+        assert!(EVERYTHING.contains(from), "{from}");
+        let other = plan(&EVERYTHING.replacen(from, to, 1)).hash;
+        // The last of these is one that changes it.
+        assert_eq!(other == hash, !from.starts_with("status: ok"), "{from}");
+    }
+    for (from, to) in [
+        ("for: 2m", "for: 3m"),
+        ("nexus, \"on\"", "nexus, \"off\""),
+        ("failures: 3", "failures: 2"),
+        ("nexus_think {{", "nexus_thinks {{"),
+        ("[systemctl, restart, ", "[systemctl, \"restart \", "),
+        ("factor: 1.5", "factor: 1.6"),
+        ("channels: [ops]", "channels: [op]"),
+        ("finished: [0, 3]", "finished: [0]"),
+        ("\"db-2\"", "\"db-3\""),
+        ("0 3 * * SUN", "0 4 * * SUN"),
+        ("wake: false", "wake: true"),
+        ("policy: auto", "policy: ask"),
+    ] {
+        assert!(EVERYTHING.contains(from), "{from}");
+        assert_ne!(plan(&EVERYTHING.replacen(from, to, 1)).hash, hash, "{from}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever texts a plan has, it is shown so that it loads again.
+    #[test]
+    fn any_text_is_shown_so_that_it_loads_again(
+        word in "\\PC{1,12}", label in "[ -~\u{e9}\u{1f600}]{1,8}", control in "[\t -~\u{1}\n\r]{0,6}",
+    ) {
+        let text = |s: &str| serde_json::to_string(s).unwrap();
+        let yaml = format!(
+            "policy: never\ndescription: {}\nmatch: {{labels: {{{}: {}}}}}\nsteps: [{{run: [x, {}, {}]}}]\n",
+            text(&control), text(&label), text(&word), text(&word), text(&control),
+        );
+        let (set, _) = load(&[file("p.yaml", &yaml)], &Known::default());
+        // A template that is wrong, by chance, or a character that YAML does not take.
+        if let [first] = set.plans() {
+            let second = plan(&show(first).unwrap());
+            proptest::prop_assert_eq!(&first.hash, &second.hash);
+            proptest::prop_assert_eq!(&first.description, &second.description);
+        }
+    }
+}
