@@ -193,6 +193,59 @@ pub enum Command {
         /// A cell, or CELL/AGENT
         subject: Option<String>,
     },
+    /// Say why the next run would do what it would do
+    Explain {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+    },
+    /// Check plans, and show them
+    Plan {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: PlanCommand,
+    },
+    /// Agree to the attempt that is asked about
+    Approve {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+    },
+    /// Refuse the attempt that is asked about
+    Deny {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+        /// How long it is not asked again [default: the plan's approval.ask_again]
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
+        within: Option<Duration>,
+    },
+    /// Take a subject out of revival
+    Pause {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+        /// Why, for whoever finds it paused
+        #[arg(long, value_name = "R")]
+        reason: String,
+        /// For how long [default: until it is resumed]
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration_or_seconds)]
+        within: Option<Duration>,
+    },
+    /// Give a subject back to revival
+    Resume {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+    },
+    /// Forget a subject's attempts, refusals and hopelessness
+    Reset {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+    },
+    /// Incidents of the past and open ones, the newest last
+    History {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: Option<String>,
+        /// At most so many, the last ones
+        #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        last: u32,
+    },
     /// Write a heartbeat, for agents in any language
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
@@ -204,6 +257,23 @@ pub enum Command {
     },
     /// The manual page
     Man,
+}
+
+/// What can be done with plans.
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// Say all that is wrong with plans, and with the configuration
+    Lint {
+        /// Plan files and directories [default: the configuration, and the plans of a run]
+        path: Vec<PathBuf>,
+    },
+    /// Print the JSON Schema of a plan, for editors
+    Schema,
+    /// Print the plan that governs a subject, defaults filled in
+    Show {
+        /// CELL/AGENT, a cell, or gateway:NAME
+        subject: String,
+    },
 }
 
 /// Options of `init`.

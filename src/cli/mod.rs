@@ -3,11 +3,17 @@
 pub mod args;
 mod cells;
 mod check;
+mod explain;
 mod generate;
+mod history;
 mod list;
 mod out;
+mod plan;
+mod remembered;
 mod setup;
 mod status;
+mod subject;
+mod words;
 
 use std::process::ExitCode;
 
@@ -102,6 +108,30 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::List => list::list(&common, Setup::load(&common, None)?),
         Command::Status { subject } => {
             status::status(&common, &Setup::load(&common, None)?, subject.as_deref())
+        }
+        Command::Explain { subject } => explain::explain(&common, &subject),
+        Command::Plan { command } => plan::plan(&common, command),
+        Command::Approve { subject } => {
+            words::approve(&common, &Setup::load(&common, None)?, &subject)
+        }
+        Command::Deny { subject, within } => {
+            words::deny(&common, &Setup::load(&common, None)?, &subject, within)
+        }
+        Command::Pause {
+            subject,
+            reason,
+            within,
+        } => {
+            let setup = Setup::load(&common, None)?;
+            words::pause(&common, &setup, &subject, &reason, within)
+        }
+        Command::Resume { subject } => {
+            words::resume(&common, &Setup::load(&common, None)?, &subject)
+        }
+        Command::Reset { subject } => words::reset(&common, &Setup::load(&common, None)?, &subject),
+        Command::History { subject, last } => {
+            let setup = Setup::load(&common, None)?;
+            history::history(&common, &setup, subject.as_deref(), last)
         }
         Command::Completions { shell } => {
             out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())

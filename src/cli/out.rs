@@ -47,6 +47,14 @@ impl Owed {
                 "init" => "lazarus-pit/init/1",
                 "list" | "--list-cells" => "lazarus-pit/list/1",
                 "status" | "--status" => "lazarus-pit/status/1",
+                "explain" => "lazarus-pit/explain/1",
+                "plan" => "lazarus-pit/plan/1",
+                "approve" => "lazarus-pit/approve/1",
+                "deny" => "lazarus-pit/deny/1",
+                "pause" => "lazarus-pit/pause/1",
+                "resume" => "lazarus-pit/resume/1",
+                "reset" => "lazarus-pit/reset/1",
+                "history" => "lazarus-pit/history/1",
                 "beat" => "lazarus-pit/beat/1",
                 "heartbeats" => "lazarus-pit/heartbeats/1",
                 _ => return None,
@@ -107,6 +115,12 @@ pub(super) fn complain(message: &str) {
     // Lines are kept, whatever else could confuse a terminal is not.
     let shown: Vec<_> = message.lines().map(visible).collect();
     let _ = writeln!(io::stderr(), "lazarus-pit: error: {}", shown.join("\n"));
+}
+
+/// Shows one thing that is wrong in a file, on standard error, as compilers do.
+pub(super) fn problem(text: &str) {
+    let shown: Vec<_> = text.lines().map(visible).collect();
+    let _ = writeln!(io::stderr(), "{}", shown.join("\n"));
 }
 
 /// Tells the operator what is worth knowing, on standard error.
@@ -207,6 +221,12 @@ mod tests {
             ("beat a --status thinking", Owed::Nothing),
             ("beat a --status x --json", Owed::Json("lazarus-pit/beat/1")),
             ("init -- --json", Owed::Nothing),
+            ("plan lint --json", Owed::Json("lazarus-pit/plan/1")),
+            ("explain a --json", Owed::Json("lazarus-pit/explain/1")),
+            (
+                "pause a --reason x --json",
+                Owed::Json("lazarus-pit/pause/1"),
+            ),
         ] {
             let words = ["lazarus-pit"].into_iter().chain(line.split(' '));
             let args: Vec<OsString> = words.map(OsString::from).collect();

@@ -9,12 +9,15 @@ use serde::Serialize;
 
 use super::args::Common;
 use super::list::{wants_json, warn_all};
+use super::remembered::{self, ApprovalDocument, AttemptDocument, lasts, not_before};
 use super::setup::Setup;
+use super::subject::{covers, trimmed};
 use super::{Ending, out};
+use crate::core::decide::cell_of;
 use crate::model::cell::{Cell, Status};
 use crate::model::condition::Condition;
 use crate::model::exit::{Exit, Failure};
-use crate::model::state::{Incident, LastRun, State, SubjectState};
+use crate::model::state::{Hold, Incident, LastRun, Memory, Pause, State, SubjectState};
 use crate::model::text::{from_bytes, shortened, visible};
 use crate::model::time::{Timestamp, human};
 use crate::observe::{self, Look};
@@ -40,16 +43,22 @@ pub(super) fn status(
     let loaded = peek(dir.as_ref()).map_err(failed)?;
     let now = host::now();
     let selected = select(&loaded.state, subject);
+    let remembered = remembered_of(&loaded.state, &selected, subject);
     // Of a subject that the state does not know only its cell can say whether it exists.
     let look = match subject {
-        Some(subject) if selected.is_empty() => Some(look_at(&setup.look(None), subject, now)?),
+        Some(subject) if selected.is_empty() && remembered.is_empty() => {
+            Some(look_at(&setup.look(None), subject, now)?)
+        }
         _ => None,
     };
     let state_dir = from_bytes(state_dir.as_os_str().as_encoded_bytes());
     let shown = Shown {
         state_dir: &state_dir,
         last_run: loaded.state.last_run.as_ref(),
+        hold: loaded.state.hold.as_ref(),
+        memory: &loaded.state.memory,
         subjects: &selected,
+        remembered: &remembered,
         now,
     };
     if json {
@@ -71,18 +80,29 @@ fn select<'a>(state: &'a State, subject: Option<&str>) -> BTreeMap<&'a str, &'a 
     let Some(wanted) = subject else {
         return all.collect();
     };
-    let wanted = wanted.trim_end_matches('/');
+    let wanted = trimmed(wanted);
     let exact: BTreeMap<_, _> = all
         .clone()
-        .filter(|(name, _)| {
-            let rest = name.strip_prefix(wanted);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        .filter(|(name, _)| covers(wanted, name))
         .collect();
     match wanted.split_once('/') {
         Some((cell, _)) if exact.is_empty() => all.filter(|(name, _)| *name == cell).collect(),
         _ => exact,
     }
+}
+
+/// What the state remembers of those that are healthy: attempts, a question, a pause.
+fn remembered_of<'a>(
+    state: &'a State,
+    selected: &BTreeMap<&str, &SubjectState>,
+    subject: Option<&str>,
+) -> BTreeMap<&'a str, &'a Memory> {
+    let wanted = subject.map(trimmed);
+    // A whole cell may be paused while its agents could not be known.
+    let meant = |name: &str| wanted.is_none_or(|w| covers(w, name) || cell_of(w) == name);
+    let all = state.memory.iter().map(|(name, m)| (name.as_str(), m));
+    all.filter(|(name, _)| meant(name) && !selected.contains_key(name))
+        .collect()
 }
 
 /// Looks at the cell of a subject that the state has nothing of: what to tell people of it.
@@ -168,7 +188,10 @@ fn describe(cell: &Cell, agent: Option<&str>) -> Result<String, String> {
 struct Shown<'a> {
     state_dir: &'a str,
     last_run: Option<&'a LastRun>,
+    hold: Option<&'a Hold>,
+    memory: &'a BTreeMap<String, Memory>,
     subjects: &'a BTreeMap<&'a str, &'a SubjectState>,
+    remembered: &'a BTreeMap<&'a str, &'a Memory>,
     now: Timestamp,
 }
 
@@ -178,7 +201,11 @@ struct Document<'a> {
     schema: &'static str,
     state_dir: &'a str,
     last_run: Option<Run<'a>>,
+    /// The mass failure that goes on, whether released or not.
+    hold: Option<&'a Hold>,
     subjects: Vec<Subject<'a>>,
+    /// Subjects that are healthy, of which there is something to remember all the same.
+    remembered: Vec<Remembered<'a>>,
 }
 
 #[derive(Serialize)]
@@ -196,16 +223,63 @@ struct Subject<'a> {
     since: Timestamp,
     reasons: &'a [String],
     incident: Option<&'a Incident>,
+    #[serde(flatten)]
+    of: Beside<'a>,
+}
+
+#[derive(Serialize)]
+struct Remembered<'a> {
+    subject: &'a str,
+    #[serde(flatten)]
+    of: Beside<'a>,
+}
+
+/// What the state has of a subject beside its condition.
+#[derive(Serialize)]
+struct Beside<'a> {
+    attempts: Attempts<'a>,
+    approval: Option<ApprovalDocument<'a>>,
+    pause: Option<&'a Pause>,
+    /// Before when there is no attempt, as far as the state alone tells.
+    next_attempt_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Attempts<'a> {
+    count: usize,
+    last: Option<AttemptDocument<'a>>,
+}
+
+impl<'a> Beside<'a> {
+    fn of(memory: Option<&'a Memory>, now: Timestamp) -> Self {
+        let attempts = memory.map_or(&[][..], |m| &m.attempts);
+        let asked = memory.and_then(|m| m.approval.as_ref());
+        let pause = memory.and_then(|m| m.pause.as_ref());
+        Self {
+            attempts: Attempts {
+                count: attempts.len(),
+                last: attempts.last().map(AttemptDocument::of),
+            },
+            approval: asked.map(|asked| ApprovalDocument::of(asked, now)),
+            pause: pause.filter(|pause| lasts(pause, now)),
+            next_attempt_at: memory.and_then(|m| not_before(m, now)),
+        }
+    }
 }
 
 impl<'a> Shown<'a> {
     fn document(&self) -> Document<'a> {
         let subject = |(name, state): (&&'a str, &&'a SubjectState)| Subject {
+            of: Beside::of(self.memory.get(*name), self.now),
             subject: name,
             status: state.status,
             since: state.since,
             reasons: &state.reasons,
             incident: state.incident.as_ref(),
+        };
+        let healthy = |(name, memory): (&&'a str, &&'a Memory)| Remembered {
+            subject: name,
+            of: Beside::of(Some(memory), self.now),
         };
         Document {
             schema: SCHEMA,
@@ -216,7 +290,9 @@ impl<'a> Shown<'a> {
                 exit: run.exit,
                 duration_ms: run.duration_ms,
             }),
+            hold: self.hold,
             subjects: self.subjects.iter().map(subject).collect(),
+            remembered: self.remembered.iter().map(healthy).collect(),
         }
     }
 
@@ -238,18 +314,62 @@ impl<'a> Shown<'a> {
                 visible(self.state_dir)
             )?,
         }
+        if let Some(hold) = self.hold {
+            let now = match hold.released {
+                Some(at) => format!("released {}", moment(at)),
+                None => "nobody is revived but canaries".to_owned(),
+            };
+            writeln!(
+                out,
+                "A mass failure goes on since {}: {now}.",
+                moment(hold.since)
+            )?;
+        }
         table::write(out, || {
-            self.subjects
-                .iter()
-                .map(|(name, state)| self.line(name, state))
+            let down = self.subjects.iter().flat_map(|(name, state)| {
+                let memory = self.memory.get(*name);
+                std::iter::once(self.line(name, state)).chain(self.beside(memory))
+            });
+            let well = self.remembered.iter().flat_map(|(name, memory)| {
+                let line = ["-", name, "not down when it was last looked at"].map(Field::plain);
+                std::iter::once(line).chain(self.beside(Some(memory)))
+            });
+            down.chain(well)
         })?;
         match look {
             Some(text) => writeln!(out, "{}", visible(text)),
-            None if self.subjects.is_empty() && self.last_run.is_some() => {
+            None if self.subjects.is_empty()
+                && self.remembered.is_empty()
+                && self.last_run.is_some() =>
+            {
                 writeln!(out, "Every subject was healthy when it was last looked at.")
             }
             None => Ok(()),
         }
+    }
+
+    /// One line for each thing that is remembered beside a condition, below the subject's own.
+    fn beside(&self, memory: Option<&Memory>) -> Vec<[Field; 3]> {
+        let mut texts = Vec::new();
+        let Some(memory) = memory else {
+            return Vec::new();
+        };
+        if let Some(last) = memory.attempts.last() {
+            let last = remembered::attempt(last, self.now);
+            texts.push(match memory.attempts.len() {
+                1 => last,
+                n => format!("{n} attempts are remembered; {last}"),
+            });
+        }
+        let asked = memory.approval.as_ref();
+        texts.extend(asked.map(|asked| remembered::approval(asked, self.now)));
+        let pause = memory.pause.as_ref().filter(|p| lasts(p, self.now));
+        texts.extend(pause.map(remembered::pause));
+        if let Some(at) = not_before(memory, self.now) {
+            texts.push(format!("no attempt before {}", moment(at)));
+        }
+        let line = |text: &String| ["", "", text.as_str()].map(Field::plain);
+        texts.iter().map(line).collect()
     }
 
     fn line(&self, name: &str, state: &SubjectState) -> [Field; 3] {

@@ -41,6 +41,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What is worth an operator's eye.
     pub warnings: Vec<Warning>,
+    /// The same, of what the file says, with its places.
+    pub problems: Vec<Problem>,
 }
 
 /// No configuration: nothing may be done, and the exit is 78.
@@ -49,6 +51,8 @@ pub struct Loaded {
 pub struct Refused {
     /// Everything that is wrong, ready to be shown.
     pub message: String,
+    /// The same, where it is about what the file says, with its places.
+    pub problems: Vec<Problem>,
     /// What flags, environment and defaults say without the file, so that a run that cannot begin
     /// can still be seen to have failed: where its heartbeat goes.
     pub without_file: Option<Box<Config>>,
@@ -59,6 +63,7 @@ impl Refused {
         let message = message.into();
         Self {
             message,
+            problems: Vec::new(),
             without_file: None,
         }
     }
@@ -83,7 +88,7 @@ fn without_file(overrides: &Overrides, env: &Env) -> Option<Box<Config>> {
 }
 
 fn find_and_read(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
-    let mut warnings = Vec::new();
+    let (mut warnings, mut found) = (Vec::new(), Vec::new());
     let file = find(overrides, env)?;
     let mut config = match &file {
         None => Config::default(),
@@ -92,7 +97,10 @@ fn find_and_read(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
             let bytes = read_trusted(path, &trust, &mut warnings)?;
             let (config, problems) = parse(path, &bytes, env.home.as_deref());
             let Some(config) = config else {
-                return Err(Refused::new(rendered(&problems)));
+                return Err(Refused {
+                    problems: problems.clone(),
+                    ..Refused::new(rendered(&problems))
+                });
             };
             let subject = visible(&path.to_string_lossy()).into_owned();
             warnings.extend(
@@ -100,6 +108,7 @@ fn find_and_read(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
                     .iter()
                     .map(|p| Warning::about("config", &*subject, p.to_string())),
             );
+            found = problems;
             config
         }
     };
@@ -108,6 +117,7 @@ fn find_and_read(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
         config,
         file,
         warnings,
+        problems: found,
     })
 }
 

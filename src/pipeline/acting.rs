@@ -7,7 +7,7 @@ use super::{Judged, Request};
 use crate::act::environment::Own;
 use crate::act::leftovers::{Found, end_leftovers};
 use crate::act::logs::{self, Logs};
-use crate::act::perform::{AT_ONCE, Performed, Surroundings, perform};
+use crate::act::perform::{AFTERMATH, AT_ONCE, Performed, Surroundings, perform};
 use crate::model::action::{Action, AttemptResult, Done};
 use crate::model::cell::{Code, Reason, Warning};
 use crate::model::decision::Verdict;
@@ -143,14 +143,15 @@ pub(super) fn carry_out(
     let logs = Logs::new(config.logs_dir(), config.logs.max_bytes);
     if !actions.is_empty() && !request.no_act {
         let around = Surroundings {
-            run: &about.id,
+            run: about.id.clone(),
             deadline: deadline
                 .checked_sub(margin(request.deadline))
                 .unwrap_or(deadline),
+            aftermath: AFTERMATH,
             at_once: AT_ONCE,
             logs: logs.clone(),
             own: Own::read(),
-            now: &host::now,
+            now: host::now,
         };
         let mut record = |mut events: Vec<Event>, durable: bool| {
             store.record(&mut events)?;
@@ -170,7 +171,7 @@ pub(super) fn carry_out(
 
 /// What is kept of the deadline for ending what still runs, and for writing it all down.
 fn margin(deadline: Duration) -> Duration {
-    Duration::from_secs(3).min(deadline / 4)
+    (AFTERMATH + Duration::from_secs(1)).min(deadline / 4)
 }
 
 /// True in the first run of a day, which looks after old logs.

@@ -32,7 +32,7 @@ pub fn value(plan: &Plan) -> impl Serialize + use<> {
     let mut notify = Map::default();
     notify.list("channels", &plan.notify.channels);
     let on = plan.notify.on.iter();
-    notify.filled("on", on.map(|on| Out::word(on)).collect());
+    notify.filled("on", on.map(Out::word).collect());
     notify.maybe("message", plan.notify.message.as_ref());
     map.section("notify", notify);
     map.filled("tests", plan.tests.iter().map(test).collect());

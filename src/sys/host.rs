@@ -107,6 +107,18 @@ pub fn user_name(uid: u32) -> String {
     }
 }
 
+/// Who gives an order from the shell: the login name of the real user; under sudo, of the one who
+/// called it. It is for the record: whoever is root can write there what they like anyway.
+#[must_use]
+pub fn operator() -> String {
+    let real = rustix::process::getuid();
+    let called = std::env::var("SUDO_USER").ok().filter(|_| real.is_root());
+    let known = |name: &String| matches!(nix::unistd::User::from_name(name), Ok(Some(_)));
+    called
+        .filter(known)
+        .unwrap_or_else(|| user_name(real.as_raw()))
+}
+
 /// A user by name or number, with its primary group.
 ///
 /// # Errors

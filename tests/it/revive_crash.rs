@@ -89,7 +89,8 @@ fn count(events: &[Value], kind: &str) -> usize {
 fn settles(scene: &Scene, what: &str) -> &'static str {
     let world = &scene.world;
     for _ in 0..2 {
-        world.run(&["--json"]).code_in(&[1]);
+        // A child that was just forked has the killed run's lock until it becomes its command.
+        world.run(&["--json", "--wait-lock", "10s"]).code(1);
     }
     let events = journal(world);
     let (intents, ends) = (count(&events, "intent"), count(&events, "attempt_finished"));

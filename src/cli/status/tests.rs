@@ -56,6 +56,9 @@ fn text(state: &State, subject: Option<&str>, look: Option<&str>) -> String {
     let shown = Shown {
         state_dir: "/s",
         last_run: state.last_run.as_ref(),
+        hold: state.hold.as_ref(),
+        memory: &state.memory,
+        remembered: &BTreeMap::new(),
         subjects: &subjects,
         now: Timestamp::from_secs(NOW),
     };
@@ -98,6 +101,9 @@ fn the_document_has_what_the_state_has() {
     let shown = Shown {
         state_dir: "/s",
         last_run: state.last_run.as_ref(),
+        hold: None,
+        memory: &state.memory,
+        remembered: &BTreeMap::new(),
         subjects: &select(&state, None),
         now: Timestamp::from_secs(NOW),
     };

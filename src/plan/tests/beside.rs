@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::shown::EVERYTHING;
 use super::*;
-use crate::yaml::MAX_FILE;
 
 fn names(texts: &[&str]) -> BTreeSet<String> {
     texts.iter().map(|t| (*t).to_owned()).collect()

@@ -95,11 +95,8 @@ fn gateways(random: &mut Random) -> Plan {
 }
 
 /// A glob of a plan.
-pub(super) fn glob(text: &str) -> crate::plan::types::Glob {
-    crate::plan::types::Glob {
-        text: text.to_owned(),
-        matcher: globset::Glob::new(text).unwrap().compile_matcher(),
-    }
+pub(super) fn glob(text: &str) -> crate::plan::glob::Glob {
+    crate::plan::glob::Glob::new(text).unwrap()
 }
 
 fn everyone(random: &mut Random) -> Plan {

@@ -1,0 +1,170 @@
+//! The operator's word: `approve`, `deny`, `pause`, `resume`, `reset`. Each is an event in the
+//! journal, written whole or not at all, under the run's lock. No cell is touched.
+
+mod consent;
+mod pauses;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args::Common;
+use super::list::{wants_json, warn_all};
+use super::setup::Setup;
+use super::subject::missing;
+use super::{Ending, out};
+use crate::model::event::{Event, Kind};
+use crate::model::exit::{Exit, Failure};
+use crate::model::state::State;
+use crate::model::text::visible;
+use crate::model::time::Timestamp;
+use crate::pipeline;
+use crate::store::StoreError;
+use crate::store::dir::StateDir;
+use crate::store::lock::{self, Holder, Refused};
+use crate::store::state::Store;
+use crate::sys::host;
+
+pub(super) use consent::{approve, deny};
+pub(super) use pauses::{pause, reset, resume};
+
+/// How long a run's lock is waited for.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// How long a word may take: a holder of the lock that is much older is taken to hang.
+const DEADLINE: Duration = Duration::from_secs(50);
+
+/// What was recorded, and what comes of it.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    recorded: Vec<Recorded<'a>>,
+    then: &'a str,
+}
+
+/// One event, as far as it is of interest.
+#[derive(Serialize)]
+struct Recorded<'a> {
+    event: Kind,
+    ts: Timestamp,
+    subject: Option<&'a str>,
+    actor: &'a str,
+    incident: Option<&'a str>,
+    attempt: Option<u32>,
+    plan: Option<&'a str>,
+    reason: Option<&'a str>,
+    until: Option<Timestamp>,
+}
+
+impl<'a> Recorded<'a> {
+    fn of(event: &'a Event) -> Self {
+        Self {
+            event: event.event,
+            ts: event.ts,
+            subject: event.subject.as_deref(),
+            actor: &event.actor,
+            incident: event.incident.as_deref(),
+            attempt: event.attempt,
+            plan: event.plan.as_deref(),
+            reason: event.reason.as_deref(),
+            until: event.until,
+        }
+    }
+}
+
+/// One order: what it is called, and what it records of a state.
+struct Order<'a> {
+    common: &'a Common,
+    setup: &'a Setup,
+    name: &'static str,
+    schema: &'static str,
+}
+
+impl Order<'_> {
+    /// Takes the lock, records what `choose` makes of the state, and says so.
+    fn carry_out(
+        &self,
+        choose: impl FnOnce(&State, Timestamp) -> Result<Vec<Event>, Failure>,
+        told: impl Fn(&Event) -> String,
+        then: &str,
+    ) -> Result<Ending, Failure> {
+        let json = wants_json(self.common, self.name)?;
+        let events = self.record(choose)?;
+        if json {
+            out::json(&Document {
+                schema: self.schema,
+                recorded: events.iter().map(Recorded::of).collect(),
+                then,
+            })?;
+        } else if !self.common.quiet {
+            let mut text = String::new();
+            for event in &events {
+                let _ = writeln!(text, "{}", visible(&told(event)));
+            }
+            let _ = writeln!(text, "{then}");
+            out::print(text.as_bytes())?;
+        }
+        if !self.common.quiet {
+            self.setup.warnings.iter().for_each(out::warn_of);
+        }
+        Ok(Exit::Healthy.into())
+    }
+
+    fn record(
+        &self,
+        choose: impl FnOnce(&State, Timestamp) -> Result<Vec<Event>, Failure>,
+    ) -> Result<Vec<Event>, Failure> {
+        let failed = |e: StoreError| Failure::new(Exit::CannotWrite, e.to_string());
+        let path = self.setup.state_dir();
+        // A pause can come before the first run; everything else is about what a run left.
+        if self.name != "pause" && StateDir::open(&path).map_err(failed)?.is_none() {
+            return Err(missing(format!(
+                "there is no state in {}: nothing was asked, paused or attempted by it (--state-dir names another, sudo takes root's)",
+                path.display()
+            )));
+        }
+        let dir = StateDir::create(&path, &self.setup.trust).map_err(failed)?;
+        let run = pipeline::run_id(host::now());
+        let me = Holder::me(&run, DEADLINE);
+        let lock = lock::acquire(&dir, &me, WAIT).map_err(|refused| match refused {
+            Refused::Busy(message) => Failure::new(Exit::Busy, message),
+            Refused::Failed(e) => failed(e),
+        })?;
+        let now = host::now();
+        let mut store = Store::open(&dir, &lock, &run, now).map_err(failed)?;
+        let mut events = choose(&store.state, now)?;
+        let actor = format!("operator:{}", host::operator());
+        for event in &mut events {
+            event.ts = now;
+            event.run.clone_from(&run);
+            event.actor.clone_from(&actor);
+        }
+        store
+            .record(&mut events)
+            .and_then(|()| store.save())
+            .map_err(failed)?;
+        let warnings = std::mem::take(&mut store.warnings);
+        drop(store);
+        drop(lock);
+        if !self.common.quiet {
+            warn_all(warnings);
+        }
+        Ok(events)
+    }
+}
+
+/// An event about a subject. Who, when and in which run is filled in where it is recorded.
+fn event(kind: Kind, subject: &str) -> Event {
+    Event {
+        subject: Some(subject.to_owned()),
+        ..Event::new(kind, Timestamp::default(), "")
+    }
+}
+
+fn some_time(within: Option<Duration>) -> Result<(), Failure> {
+    match within.is_some_and(|within| within.is_zero()) {
+        true => Err(Failure::new(Exit::Usage, "--for must be more than nothing")),
+        false => Ok(()),
+    }
+}
