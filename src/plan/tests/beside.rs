@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::shown::EVERYTHING;
 use super::*;
-use crate::yaml::MAX_FILE;
 
 fn names(texts: &[&str]) -> BTreeSet<String> {
     texts.iter().map(|t| (*t).to_owned()).collect()
@@ -248,12 +247,12 @@ fn files_that_are_hardly_files() {
 
 #[test]
 fn a_plan_with_a_mistake_is_not_in_the_set_and_hides_no_other_mistake() {
-    let text = "name: a\nmatch: {cells: 5}\npolicy: never\n---\nname: b\npolicy: never\nneeds: x\n---\nname: a\npolicy: never";
+    let text = "name: a\nmatch: {cells: 5}\npolicy: never\n---\nname: b\nmatch: {cells: y}\npolicy: never\nneeds: x\n---\nname: a\npolicy: never";
     let (set, problems) = load(&[file("p.yaml", text)], &Known::default());
     let names: Vec<&str> = set.plans().iter().map(|p| &*p.name).collect();
     assert_eq!(names, ["b", "a"]);
     let places: Vec<(u32, u32)> = problems.iter().map(|p| (p.line, p.column)).collect();
-    assert_eq!(places, [(2, 16), (9, 7)]);
+    assert_eq!(places, [(2, 16), (10, 7)]);
 }
 
 /// What a glob may be made of, so that many of them meet.
@@ -293,7 +292,7 @@ proptest! {
             Who::Agent { cell: &cell, agent: agent.as_deref(), labels: labels.as_ref() },
         ] {
             let found = set.governing(&who).map(|p| &*p.name);
-            let tried = set.plans().iter().find(|p| super::super::set::mismatch(p, &who).is_none());
+            let tried = set.plans().iter().find(|p| crate::plan::set::mismatch(p, &who).is_none());
             prop_assert_eq!(found, tried.map(|p| &*p.name));
             if let Some(plan) = tried {
                 let told = problems.iter().any(|p| p.line == plan.source.line);
