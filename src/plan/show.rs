@@ -11,12 +11,24 @@ use super::types::{
 use super::window::Window;
 use crate::model::step::{Http, Run, SignalStep, SignalTo, Spawn, Step};
 
+/// Line ends of YAML 1.1, by which the writer goes, and not of 1.2, by which the reader does.
+const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
 /// The plan after defaults, as YAML that loads again to a plan with the same hash.
 ///
 /// # Errors
 /// A sentence, where it cannot be written.
 pub fn show(plan: &Plan) -> Result<String, String> {
-    serde_yaml::to_string(&value(plan)).map_err(|e| e.to_string())
+    let text = serde_yaml::to_string(&value(plan)).map_err(|e| e.to_string())?;
+    if !text.contains(BREAKS) {
+        return Ok(text);
+    }
+    // JSON is YAML, and there they stand between double quotes, where they can be written out.
+    let mut text = serde_json::to_string_pretty(&value(plan)).map_err(|e| e.to_string())?;
+    for c in BREAKS {
+        text = text.replace(c, &format!("\\u{:04x}", c as u32));
+    }
+    Ok(text + "\n")
 }
 
 /// The plan after defaults, for any serializer.

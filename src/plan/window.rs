@@ -253,6 +253,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Whatever is written and whatever the clock says: an answer, soon, that holds together.
         #[test]
         fn no_input_makes_it_hang_or_panic(

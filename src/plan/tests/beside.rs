@@ -261,6 +261,8 @@ fn glob() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// What the index finds is what trying them all in turn finds; and what is never reached is
     /// indeed never found.
     #[test]
