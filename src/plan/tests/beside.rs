@@ -314,6 +314,54 @@ proptest! {
 }
 
 #[test]
+fn why_a_plan_is_not_for_someone() {
+    let plan =
+        plan("match: {cells: ['a*', b], agents: [x, y], labels: {t: u, v: w}}\npolicy: never");
+    let labels = |pairs: &[(&str, &str)]| {
+        let owned = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        owned.collect::<std::collections::BTreeMap<String, String>>()
+    };
+    let all = labels(&[("t", "u"), ("v", "w")]);
+    let why =
+        |cell: &str, agent: Option<&str>, labels: &std::collections::BTreeMap<String, String>| {
+            let labels = Some(labels);
+            let found = set::mismatch(
+                &plan,
+                &Who::Agent {
+                    cell,
+                    agent,
+                    labels,
+                },
+            );
+            found.map(|m| format!("{}: {} / {}", m.key, m.wanted, m.found))
+        };
+    assert_eq!(why("ab", Some("x"), &all), None);
+    for (cell, agent, labels, wanted) in [
+        ("c", Some("x"), all.clone(), "cells: a*, b / c"),
+        ("b", Some("z"), all.clone(), "agents: x, y / z"),
+        ("b", None, all.clone(), "agents: x, y / not known"),
+        (
+            "b",
+            Some("y"),
+            labels(&[("t", "u")]),
+            "labels.v: w / not there",
+        ),
+        (
+            "b",
+            Some("y"),
+            labels(&[("t", "x"), ("v", "w")]),
+            "labels.t: u / x",
+        ),
+    ] {
+        assert_eq!(why(cell, agent, &labels).as_deref(), Some(wanted));
+    }
+    let found = set::mismatch(&plan, &Who::Gateway("g")).unwrap();
+    assert_eq!(found.key, "gateways");
+}
+
+#[test]
 fn sets_are_shared_between_threads() {
     fn shared<T: Send + Sync + Clone>(_: &T) {}
     shared(&PlanSet::default());
