@@ -1,7 +1,6 @@
 //! From what was found of a cell to what it is.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::cell::{
@@ -18,7 +17,7 @@ pub struct Limits {
     /// How old a beat may be.
     pub stale_after: Duration,
     /// The plans, which may have limits of their own; `None` where none has.
-    pub plans: Option<Arc<PlanSet>>,
+    pub plans: Option<PlanSet>,
     /// True where `--stale-after` was given, against which no plan has a say.
     pub stale_after_is_final: bool,
     /// How far ahead of now a timestamp is still believed.

@@ -76,11 +76,17 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// True where it is healthy, and not only by evidence from before an attempt.
+    /// True where it is healthy, and not only by evidence from before an attempt of the incident
+    /// that is open. Where none is, the attempt has shown already: a beat that is older again (its
+    /// clock, or ours, was set back) must not open an incident about a subject that is well.
     pub(super) fn is_healthy(&self) -> bool {
+        let open = self.known.and_then(|k| k.incident.as_ref());
+        let waits = |a: &Attempt| open.is_some_and(|open| open.id == a.incident);
         self.view.observed
             && self.condition == Condition::Healthy
-            && self.under_verification().is_none_or(|a| self.is_news(a))
+            && self
+                .under_verification()
+                .is_none_or(|a| !waits(a) || self.is_news(a))
     }
 
     /// Why it counts as done, if it does.

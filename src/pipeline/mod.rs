@@ -10,7 +10,6 @@ mod ending;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use globset::GlobSet;
@@ -36,7 +35,7 @@ use crate::store::StoreError;
 use crate::store::atomic::Writers;
 use crate::store::dir::StateDir;
 use crate::store::lock::{self, Holder, Refused};
-use crate::store::state::{Store, peek};
+use crate::store::state::Store;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
@@ -58,7 +57,7 @@ pub struct Request {
     /// How long to wait for another run's lock.
     pub wait_lock: Duration,
     /// The plans.
-    pub plans: Arc<PlanSet>,
+    pub plans: PlanSet,
     /// `--no-act`: carry out no step.
     pub no_act: bool,
     /// `--force`: act even where mass-failure protection would hold.
@@ -89,7 +88,7 @@ struct Judged {
 #[must_use]
 pub fn look(
     config: &Config,
-    plans: &Arc<PlanSet>,
+    plans: &PlanSet,
     scope: Option<GlobSet>,
     trust: &Trust,
     deadline: Instant,
@@ -101,7 +100,7 @@ pub fn look(
         required_subdirs: config.required_subdirs.clone(),
         limits: Limits {
             stale_after: config.stale_after,
-            plans: plans.plans().iter().any(own).then(|| Arc::clone(plans)),
+            plans: plans.plans().iter().any(own).then(|| plans.clone()),
             stale_after_is_final: config.stale_after_is_final,
             clock_skew: config.clock_skew,
             max_quiet: config.max_quiet,
@@ -161,7 +160,7 @@ fn judge(
         let message = "no cell matches --cell: nothing was looked at";
         warnings.push(Warning::new("no_match", message));
     }
-    warnings.extend(consider::unasked(&request.plans, &snapshot));
+    warnings.extend(consider::unasked(&request.plans));
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
         snapshot
@@ -187,14 +186,7 @@ fn judge(
 /// The missions root or the state cannot be read.
 pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
-    let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
-    let mut loaded = peek(dir.as_ref()).map_err(of_store)?;
-    // What a run that was killed left open a real run would settle first; what a run that goes on
-    // right now has begun is under way.
-    if dir.as_ref().is_none_or(|dir| !lock::is_held(dir)) {
-        let settled = acting::settle_in(&mut loaded.state, now);
-        loaded.warnings.extend(settled);
-    }
+    let loaded = consider::peek_settled(&request, now)?;
     let deadline = request.began + request.deadline;
     let mut judged = judge(&request, &loaded.state, loaded.lost, now, deadline)?;
     if !request.no_act {

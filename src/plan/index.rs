@@ -156,8 +156,8 @@ impl Index {
 
     /// Every list of plans that an agent could be for. A cell or an agent that is not known is
     /// matched by no glob.
-    pub(super) fn agent<'i>(
-        &'i self,
+    pub(super) fn agent(
+        &self,
         cell: Option<&str>,
         agent: Option<&str>,
         labels: Option<&BTreeMap<String, String>>,

@@ -13,6 +13,7 @@ mod cross;
 pub mod glob;
 mod index;
 pub mod load;
+mod out;
 pub mod raw;
 pub mod set;
 pub mod show;

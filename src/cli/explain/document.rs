@@ -210,7 +210,10 @@ fn healthy(view: &View<'_>, plan: Option<&Plan>) -> Decision {
         Some(beat) => format!(
             "it is healthy: its last beat was {} ago, and it would be stale at {}",
             human(std::time::Duration::from_secs(beat.age_seconds)),
-            crate::report::human::moment(beat.stale_at),
+            crate::report::human::moment(
+                plan.and_then(|plan| plan.stale_after)
+                    .map_or(beat.stale_at, |limit| beat.last.plus(limit))
+            ),
         ),
         None => "it is healthy".to_owned(),
     };

@@ -145,7 +145,7 @@ impl Oracle {
         self.backoff_is_told_once(seen);
         if seen.finished {
             self.look(seen);
-            if seen.host.minutes % 8 == 0 {
+            if seen.host.minutes.is_multiple_of(8) {
                 self.again(seen);
             }
         }
