@@ -3,6 +3,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::core::decide::{cell_of, is_gateway, subjects};
+use crate::core::view::GATEWAY;
 use crate::model::cell::Cell;
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::Snapshot;
@@ -66,8 +67,9 @@ pub(super) fn names(snapshot: &Snapshot, wanted: &str) -> Result<Vec<String>, St
         if all.iter().any(|name| name == wanted) {
             return Ok(vec![wanted.to_owned()]);
         }
+        let name = wanted.strip_prefix(GATEWAY).unwrap_or(wanted);
         return Err(format!(
-            "there is no gateway `{wanted}`{}",
+            "there is no gateway `{name}`{}",
             instead(wanted, &all)
         ));
     }

@@ -225,9 +225,9 @@ fn healthy(view: &View<'_>, plan: Option<&Plan>) -> Decision {
         verdict: Verdict::Healthy,
         incident: None,
         attempt: None,
-        attempts: 0,
         down_since: None,
         next_attempt_at: None,
+        attempts: 0,
         because: vec![Reason::new(Code::Recovered, message.clone())],
         checks: vec![Check {
             rule: Verdict::Healthy,
