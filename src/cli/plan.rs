@@ -182,7 +182,7 @@ struct ShowDocument<P: Serialize> {
 
 fn show(common: &Common, subject: &str) -> Result<Ending, Failure> {
     let json = wants_json(common, "plan show")?;
-    let setup = Setup::deciding(common)?;
+    let setup = Setup::load(common, None)?.with_plans()?;
     let wanted = trimmed(subject);
     let snapshot = look_at(&setup.look(None), wanted, host::now())?;
     let names = names(&snapshot, wanted).map_err(missing)?;

@@ -200,10 +200,9 @@ fn paused_frozen_and_unplanned_are_told_apart() {
 fn who_does_not_exist_is_exit_1_with_the_nearest_name() {
     let world = World::new();
     world.cell("portal-1").canonical("old", &["x"]);
-    world.manifest(
-        "old",
-        &serde_json::json!({"name": "old", "status": "archived", "agents": []}),
-    );
+    let mut manifest = crate::world::canonical_manifest("old", &["x"]);
+    manifest["status"] = "archived".into();
+    world.manifest("old", &manifest);
     for (subject, text) in [
         ("portal-2", "did you mean `portal-1`?"),
         ("portal-1/mian", "did you mean `main`?"),

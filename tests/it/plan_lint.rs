@@ -29,29 +29,81 @@ fn every_mistake_is_told_at_its_place() {
             "1:1",
             "unknown key `polcy`",
         ),
-        (format!("policy: perhaps\n{step}\n"), "1:9", ""),
+        (
+            format!("policy: perhaps\n{step}\n"),
+            "1:9",
+            "`perhaps` is not known",
+        ),
         (
             format!("{step}\nwhen: {{for: 2parsecs}}\n"),
             "2:13",
             "not a duration",
         ),
-        (format!("{step}\nwhen: {{status: [sad]}}\n"), "2:16", ""),
-        (format!("{step}\nlimits: {{attempts: many}}\n"), "2:20", ""),
-        (format!("{step}\nmatch: {{cells: ['[a']}}\n"), "2:17", ""),
+        (
+            format!("{step}\nwhen: {{status: [sad]}}\n"),
+            "2:17",
+            "`sad` is not known",
+        ),
+        (
+            format!("{step}\nlimits: {{attempts: many}}\n"),
+            "2:20",
+            "expected a whole number",
+        ),
+        (
+            format!("{step}\nlimits: {{attempts: 0}}\n"),
+            "2:20",
+            "this must be at least 1",
+        ),
+        (
+            format!("{step}\nmatch: {{cells: ['[a']}}\n"),
+            "2:17",
+            "this is not a glob",
+        ),
         (
             format!("{step}\nprobes: [{{process: {{pattern: '('}}}}]\n"),
             "2:30",
-            "",
+            "this is not a regular expression",
         ),
-        (format!("{step}\n{step}\n"), "2:1", ""),
-        ("steps: []\n".into(), "1:8", ""),
-        ("policy: auto\n".into(), "1:1", ""),
+        (
+            format!("{step}\nprobes: [{{tcp: 'a:1', timeout: 31s}}]\n"),
+            "2:32",
+            "a probe may take at most 30s",
+        ),
+        (
+            format!("{step}\nmaintenance: [{{cron: 'x', for: 1h}}]\n"),
+            "2:22",
+            "this is not a cron pattern",
+        ),
+        (
+            format!("{step}\nneeds: ['a/b/c']\n"),
+            "2:9",
+            "`a/b/c` names no subject",
+        ),
+        (
+            format!("{step}\n{step}\n"),
+            "2:1",
+            "the key `steps` stands on line 1 already",
+        ),
+        (
+            "steps: []\n".into(),
+            "1:8",
+            "a plan with policy `ask` needs steps",
+        ),
+        (
+            "policy: auto\n".into(),
+            "1:9",
+            "a plan with policy `auto` needs steps",
+        ),
         (
             "steps: [{run: [\"{{ cell.idd }}\"]}]\n".into(),
             "1:16",
             "unknown variable `cell.idd`",
         ),
-        ("steps: [{run: [\"{{ cell.id \"]}]\n".into(), "1:16", ""),
+        (
+            "steps: [{run: [\"{{ cell.id \"]}]\n".into(),
+            "1:16",
+            "this template is wrong",
+        ),
         (
             format!("name: x\n{step}\n---\nname: x\n{step}\n"),
             "4:7",
@@ -62,10 +114,10 @@ fn every_mistake_is_told_at_its_place() {
                 "name: x\nmatch: {{cells: [a]}}\nneeds: [b]\n{step}\n---\nname: y\nmatch: {{cells: [b]}}\nneeds: [a]\n{step}\n"
             ),
             "3:9",
-            "",
+            "needs go round",
         ),
-        ("steps: [\n".into(), "2:1", ""),
-        ("- a\n".into(), "1:1", ""),
+        ("steps: [}\n".into(), "1:9", "this is not YAML"),
+        ("- a\n".into(), "1:1", "expected a mapping"),
     ] {
         plans(&world, &yaml);
         let run = world.run(&["plan", "lint", "--json"]);
@@ -179,24 +231,18 @@ fn a_warning_alone_stops_nothing() {
 }
 
 #[test]
-fn probes_that_nobody_asks_are_told_where_they_govern_someone() {
+fn probes_that_nobody_asks_are_told() {
     let world = World::new();
     world.cell("a");
-    let with = |cells: &str| {
-        format!(
-            "name: probing\nmatch: {{cells: [{cells}]}}\npolicy: never\nprobes: [{{tcp: 'localhost:1'}}]\n"
-        )
-    };
-    plans(&world, &with("a"));
+    plans(
+        &world,
+        "name: probing\npolicy: never\nprobes: [{tcp: 'localhost:1'}]\n",
+    );
     let run = world.run(&["--json"]);
     assert!(run.code(0).warns("probes_not_asked"), "{run}");
-    assert!(
-        run.list("warnings")[0]["message"]
-            .as_str()
-            .unwrap()
-            .contains("probing")
-    );
-    plans(&world, &with("b"));
+    let message = run.list("warnings")[0]["message"].as_str().unwrap();
+    assert!(message.contains("probing"), "{message}");
+    plans(&world, "policy: never\n");
     assert!(!world.run(&["--json"]).warns("probes_not_asked"));
 }
 

@@ -14,8 +14,8 @@ use crate::pipeline::Considered;
 use crate::plan::set::mismatch;
 use crate::plan::{Plan, PlanSet};
 
-use super::super::remembered::{ApprovalDocument, AttemptDocument, lasts};
 use super::next;
+use crate::cli::remembered::{ApprovalDocument, AttemptDocument, lasts};
 
 /// The schema that the document names.
 pub(super) const SCHEMA: &str = "lazarus-pit/explain/1";

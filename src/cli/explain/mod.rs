@@ -23,7 +23,7 @@ use document::{Document, SCHEMA, explain as explained};
 /// There is no such subject (1); world or state cannot be read; configuration or plans are wrong.
 pub(super) fn explain(common: &Common, subject: &str) -> Result<Ending, Failure> {
     let json = wants_json(common, "explain")?;
-    let setup = Setup::deciding(common)?;
+    let setup = Setup::load(common, None)?.with_plans()?;
     let request = setup.request(&CheckArgs::default(), Instant::now())?;
     let seen = pipeline::consider(&request)?;
     let wanted = trimmed(subject);

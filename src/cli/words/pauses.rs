@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::Ending;
-use super::super::args::Common;
-use super::super::setup::Setup;
-use super::super::subject::{covers, look_at, missing, names, trimmed};
 use super::{Order, event, some_time};
+use crate::cli::Ending;
+use crate::cli::args::Common;
+use crate::cli::setup::Setup;
+use crate::cli::subject::{covers, look_at, missing, names, trimmed};
 use crate::core::decide::cell_of;
 use crate::model::condition::Condition;
 use crate::model::event::{Event, Kind};
