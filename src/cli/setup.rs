@@ -7,6 +7,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::args::{CheckArgs, Common};
 use crate::config::{self, Config, Env, Overrides};
+use crate::core::rules::Rules;
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
@@ -129,6 +130,18 @@ impl Setup {
     /// What plans can name of the configuration.
     pub(super) fn known(&self) -> Known {
         Known::default()
+    }
+
+    /// What a decision is made by.
+    pub(super) fn rules(&self) -> Rules<'_> {
+        Rules {
+            plans: &self.plans,
+            protection: &self.config.protection,
+            restarts_per_run: self.config.limits.restarts_per_run,
+            gap: self.config.gap(),
+            force: false,
+            state_lost: false,
+        }
     }
 
     /// Where lock, state and journal lie.

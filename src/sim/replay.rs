@@ -67,40 +67,62 @@ impl<'r> Replay<'r> {
         }
     }
 
-    /// The next event of the journal.
-    pub fn next(&mut self, event: &Event, heard: &mut dyn FnMut(Heard<'_>)) {
-        match event.event {
-            Kind::RunStarted => {
-                // The run before it came to no end.
-                self.play(heard);
-                self.run.id.clone_from(&event.run);
-                self.run.events.push(event.clone());
-            }
-            _ if event.run == self.run.id && event.actor == "run" => {
-                self.run.events.push(event.clone());
-                if event.event == Kind::RunFinished {
-                    self.play(heard);
+    /// An event from before the time that is played: it counts as what it was.
+    pub fn before(&mut self, event: &Event) {
+        if event.actor == "run" {
+            self.take_down(event);
+            if event.event == Kind::RunFinished {
+                let events = std::mem::take(&mut self.run.events);
+                if let Some(now) = moment(&events) {
+                    self.world_of(&events, now);
                 }
             }
-            // The words of people; attempts too that they had made by hand.
-            Kind::Approved
-            | Kind::Denied
-            | Kind::Paused
-            | Kind::Resumed
-            | Kind::Reset
-            | Kind::Intent
-            | Kind::AttemptFinished => {
-                // A question has another code here.
-                let said = Event {
-                    code: None,
-                    ..event.clone()
-                };
-                step::add(&mut self.state, said, &mut |event| {
-                    heard(Heard::Event(&event))
-                });
-            }
-            _ => {}
         }
+        step::add(&mut self.state, event.clone(), &mut drop);
+    }
+
+    /// The next event of the journal.
+    pub fn next(&mut self, event: &Event, heard: &mut dyn FnMut(Heard<'_>)) {
+        if event.actor == "run" {
+            if event.run != self.run.id {
+                // The run before it came to no end.
+                self.play(heard);
+            }
+            self.take_down(event);
+            if event.event == Kind::RunFinished {
+                self.play(heard);
+            }
+            return;
+        }
+        // The words of people; attempts too that they had made by hand.
+        let is_word = matches!(
+            event.event,
+            Kind::Approved
+                | Kind::Denied
+                | Kind::Paused
+                | Kind::Resumed
+                | Kind::Reset
+                | Kind::Intent
+                | Kind::AttemptFinished
+        );
+        if is_word {
+            // A question has another code here.
+            let said = Event {
+                code: None,
+                ..event.clone()
+            };
+            step::add(&mut self.state, said, &mut |event| {
+                heard(Heard::Event(&event));
+            });
+        }
+    }
+
+    fn take_down(&mut self, event: &Event) {
+        if event.run != self.run.id {
+            self.run.id.clone_from(&event.run);
+            self.run.events.clear();
+        }
+        self.run.events.push(event.clone());
     }
 
     /// The last run, where it came to no end.
