@@ -24,7 +24,7 @@ pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure
         return Err(Failure::new(Exit::Usage, message));
     }
     // That a run could not begin is to be seen where its heartbeat is looked for.
-    let seen_to_fail = &|why: &str, bare: Setup| {
+    let seen_to_fail = |why: &str, bare: Setup| {
         if !args.dry_run
             && let Ok(request) = bare.request(args, began)
         {
@@ -32,14 +32,7 @@ pub(super) fn check(common: &Common, args: &CheckArgs) -> Result<Ending, Failure
         }
     };
     let setup = Setup::load_or(common, args.stale_after, seen_to_fail)?;
-    let setup = match setup.with_plans() {
-        Ok(setup) => setup,
-        Err(no) => {
-            let (failure, bare) = *no;
-            seen_to_fail(&failure.message, bare);
-            return Err(failure);
-        }
-    };
+    let setup = setup.with_plans_or(seen_to_fail)?;
     if let Some(id) = &args.init_cell {
         cells::make(&setup, id, args.layout, &[], None)?;
     }

@@ -27,7 +27,7 @@ const WIDEST: usize = 32;
 
 /// Lists the cells.
 pub(super) fn list(common: &Common, setup: Setup) -> Result<Ending, Failure> {
-    let setup = setup.with_plans().map_err(|no| no.0)?;
+    let setup = setup.with_plans()?;
     let json = wants_json(common, "list")?;
     let snapshot = observe::snapshot(setup.look(None), host::now())?;
     if json {

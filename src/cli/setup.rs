@@ -7,15 +7,14 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::args::{CheckArgs, Common};
 use crate::config::{self, Config, Env, Overrides};
-use crate::core::rules::Rules;
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
 use crate::pipeline::{self, Request};
-use crate::plan::{self, Known, PlanSet};
+use crate::plan::{self, PlanSet};
 use crate::sys::host;
 use crate::sys::trust::Trust;
-use crate::yaml::Severity;
+use crate::yaml::{Problem, Severity};
 
 /// What a command works by.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub(super) struct Setup {
     pub(super) config: Config,
     /// Whose files are believed.
     pub(super) trust: Trust,
-    /// The plans, once they were read.
+    /// The plans; none before [`with_plans`](Self::with_plans).
     pub(super) plans: PlanSet,
     /// What came up on the way.
     pub(super) warnings: Vec<Warning>,
@@ -80,68 +79,54 @@ impl Setup {
         })
     }
 
-    /// Reads the plans, for a command that decides by them or shows what they make of the cells.
+    /// Reads the plans, for commands that decide by them: nothing may be done by half of them.
     ///
     /// # Errors
-    /// They are wrong or not to be trusted (78): everything that is wrong with any of them; and the
-    /// settings, so that it can be seen that a run could not begin.
-    pub(super) fn with_plans(mut self) -> Result<Self, Box<(Failure, Self)>> {
-        let mut warnings = Vec::new();
-        let read = config::read_plans(&self.config.plans, &self.trust, &mut warnings);
-        let files = match read {
-            Ok(files) => files,
-            Err(no) => return Err(Box::new((Failure::new(Exit::Config, no.message), self))),
-        };
-        let (plans, problems) = plan::load::load(&files, &self.known());
-        let wrong: Vec<String> = problems
-            .iter()
-            .filter(|p| p.severity == Severity::Error)
-            .map(ToString::to_string)
-            .collect();
-        if !wrong.is_empty() {
-            return Err(Box::new((
-                Failure::new(Exit::Config, wrong.join("\n")),
-                self,
-            )));
-        }
-        let said = problems.iter().map(|p| {
-            Warning::about(
-                "plan",
-                format!("{}:{}:{}", p.file, p.line, p.column),
-                p.message.clone(),
-            )
-        });
-        self.warnings.extend(warnings);
-        self.warnings.extend(said);
-        self.plans = plans;
+    /// All that is wrong with them, or why they cannot be read or believed (78).
+    pub(super) fn with_plans(mut self) -> Result<Self, Failure> {
+        self.read_plans()
+            .map_err(|why| Failure::new(Exit::Config, why))?;
         Ok(self)
     }
 
-    /// Reads environment, configuration and plans, for a command that answers by what a run would
-    /// decide.
+    /// As [`with_plans`](Self::with_plans); where they are refused, `refused` hears why and what
+    /// the settings are.
     ///
     /// # Errors
-    /// As [`load`](Self::load) and [`with_plans`](Self::with_plans).
-    pub(super) fn deciding(common: &Common) -> Result<Self, Failure> {
-        let setup = Self::load(common, None)?;
-        setup.with_plans().map_err(|no| no.0)
-    }
-
-    /// What plans can name of the configuration.
-    pub(super) fn known(&self) -> Known {
-        Known::default()
-    }
-
-    /// What a decision is made by.
-    pub(super) fn rules(&self) -> Rules<'_> {
-        Rules {
-            plans: &self.plans,
-            protection: &self.config.protection,
-            restarts_per_run: self.config.limits.restarts_per_run,
-            gap: self.config.gap(),
-            force: false,
-            state_lost: false,
+    /// As [`with_plans`](Self::with_plans).
+    pub(super) fn with_plans_or(
+        mut self,
+        refused: impl FnOnce(&str, Self),
+    ) -> Result<Self, Failure> {
+        match self.read_plans() {
+            Ok(()) => Ok(self),
+            Err(why) => {
+                refused(&why, self);
+                Err(Failure::new(Exit::Config, why))
+            }
         }
+    }
+
+    fn read_plans(&mut self) -> Result<(), String> {
+        let paths = &self.config.plans;
+        let files = config::read_plans(paths, &self.trust, &mut self.warnings);
+        let files = files.map_err(|refused| refused.message)?;
+        let (plans, problems) = plan::load(&files, &plan::Known::default());
+        let is_error = |p: &&Problem| p.severity == Severity::Error;
+        let errors: Vec<String> = problems
+            .iter()
+            .filter(is_error)
+            .map(ToString::to_string)
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors.join("\n"));
+        }
+        self.warnings.extend(problems.iter().map(|p| {
+            let place = format!("{}:{}:{}", p.file, p.line, p.column);
+            Warning::about("plan", place, p.message.clone())
+        }));
+        self.plans = plans;
+        Ok(())
     }
 
     /// Where lock, state and journal lie.
