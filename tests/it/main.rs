@@ -38,6 +38,7 @@ mod revive;
 mod revive_crash;
 mod scale;
 mod soak;
+mod status;
 mod store;
 mod tidy;
 mod words;
