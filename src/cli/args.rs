@@ -250,6 +250,8 @@ pub enum Command {
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
     Heartbeats,
+    /// Try plans on a recorded journal or on a made-up scenario, beside those in force
+    Simulate(SimulateArgs),
     /// Completions for a shell
     Completions {
         /// The shell
@@ -269,11 +271,33 @@ pub enum PlanCommand {
     },
     /// Print the JSON Schema of a plan, for editors
     Schema,
+    /// Put plans to their own tests
+    Test {
+        /// Plan files and directories [default: the plans of a run]
+        path: Vec<PathBuf>,
+    },
     /// Print the plan that governs a subject, defaults filled in
     Show {
         /// CELL/AGENT, a cell, or gateway:NAME
         subject: String,
     },
+}
+
+/// Options of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// A journal, or a state directory with all parts of one; repeatable
+    #[arg(long, value_name = "PATH", required_unless_present = "scenario")]
+    pub journal: Vec<PathBuf>,
+    /// A made-up world
+    #[arg(long, value_name = "FILE", conflicts_with = "journal")]
+    pub scenario: Option<PathBuf>,
+    /// Only the last part of the journal, as long as this
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_or_seconds, conflicts_with = "scenario")]
+    pub since: Option<Duration>,
+    /// Show each decision of each run as well
+    #[arg(long)]
+    pub timeline: bool,
 }
 
 /// Options of `init`.

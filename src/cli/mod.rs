@@ -3,14 +3,17 @@
 pub mod args;
 mod cells;
 mod check;
+mod compared;
 mod explain;
 mod generate;
 mod history;
 mod list;
 mod out;
 mod plan;
+mod plan_test;
 mod remembered;
 mod setup;
+mod simulate;
 mod status;
 mod subject;
 mod words;
@@ -133,6 +136,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             let setup = Setup::load(&common, None)?;
             history::history(&common, &setup, subject.as_deref(), last)
         }
+        Command::Simulate(args) => simulate::simulate(&common, &args),
         Command::Completions { shell } => {
             out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())
         }

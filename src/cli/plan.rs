@@ -33,6 +33,7 @@ pub(super) fn plan(common: &Common, command: PlanCommand) -> Result<Ending, Fail
     match command {
         PlanCommand::Lint { path } => lint(common, path),
         PlanCommand::Schema => schema(common),
+        PlanCommand::Test { path } => super::plan_test::test(common, path),
         PlanCommand::Show { subject } => show(common, &subject),
     }
 }

@@ -1,5 +1,6 @@
 //! From options, environment and configuration file to what a command works by.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::args::{CheckArgs, Common};
 use crate::config::{self, Config, Env, Overrides};
+use crate::core::rules::Rules;
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
 use crate::observe::Look;
@@ -111,7 +113,7 @@ impl Setup {
         let paths = &self.config.plans;
         let files = config::read_plans(paths, &self.trust, &mut self.warnings);
         let files = files.map_err(|refused| refused.message)?;
-        let (plans, problems) = plan::load(&files, &plan::Known::default());
+        let (plans, problems) = plan::load(&files, &self.known());
         let is_error = |p: &&Problem| p.severity == Severity::Error;
         let errors: Vec<String> = problems
             .iter()
@@ -127,6 +129,28 @@ impl Setup {
         }));
         self.plans = plans;
         Ok(())
+    }
+
+    /// What plans can name of the configuration.
+    pub(super) fn known(&self) -> plan::Known {
+        let gateways = self.config.gateways.iter();
+        plan::Known {
+            // This version has no channels but the shell.
+            channels: Some(BTreeSet::new()),
+            gateways: Some(gateways.map(|gateway| gateway.name.clone()).collect()),
+        }
+    }
+
+    /// What a decision is made by.
+    pub(super) fn rules(&self) -> Rules<'_> {
+        Rules {
+            plans: &self.plans,
+            protection: &self.config.protection,
+            restarts_per_run: self.config.limits.restarts_per_run,
+            gap: self.config.gap(),
+            force: false,
+            state_lost: false,
+        }
     }
 
     /// Where lock, state and journal lie.

@@ -29,6 +29,10 @@ const MOST_SPANS: usize = 16;
 /// grows does not forget them.
 const LEAST_WINDOW: Duration = Duration::from_secs(86_400);
 
+/// And for this much longer: a clock that was set forward by a day drops nothing that counts again
+/// once it is set back, by two days even, or setting it to and fro would refill a budget.
+const SWING: Duration = Duration::from_secs(2 * 86_400 + 3600);
+
 /// How far in the future (the clock has gone back since) an attempt still counts as what it is.
 const FARTHEST: Duration = Duration::from_secs(86_400 + 3600);
 
@@ -395,7 +399,7 @@ fn tidy(state: &mut State, now: Timestamp) {
         let last = memory.attempts.last().map(|a| a.r#ref.clone());
         memory.attempts.retain(|a| {
             let window = Duration::from_millis(a.window_ms).max(LEAST_WINDOW);
-            let counts = a.at.plus(window) > now;
+            let counts = a.at.plus(window).plus(SWING) > now;
             // The last one of an open incident says how far that has come.
             counts || (open.is_some_and(|o| o.id == a.incident) && last.as_ref() == Some(&a.r#ref))
         });

@@ -36,6 +36,8 @@ pub struct Run<'a> {
     pub in_scope: &'a dyn Fn(&str) -> bool,
     /// Behind how many events it is killed; absent where it comes to its end.
     pub killed_after: Option<usize>,
+    /// True for one that is killed once it has acted: it leaves no end.
+    pub unfinished: bool,
     /// What its end is stamped with, beside its own moment and those of its attempts.
     pub ends_at: Option<Timestamp>,
 }
@@ -51,6 +53,7 @@ impl<'a> Run<'a> {
             scope: &[],
             in_scope: &|_| true,
             killed_after: None,
+            unfinished: false,
             ends_at: None,
         }
     }
@@ -159,9 +162,12 @@ impl<'a> Run<'a> {
             }
             made.push((action, what));
         }
+        let mut cut = self.unfinished;
         for (action, what) in made {
             let Some((ended, result)) = what.over else {
-                return false;
+                // The run is killed in the midst of it. The others were made side by side.
+                cut = true;
+                continue;
             };
             end = end.max(ended);
             let finished = Event {
@@ -171,6 +177,9 @@ impl<'a> Run<'a> {
             if !pen.write([finished]) {
                 return false;
             }
+        }
+        if cut {
+            return false;
         }
         let last = Event {
             exit: Some(0),

@@ -30,6 +30,8 @@ pub(super) struct Host {
     pub(super) now: Timestamp,
     /// How many minutes have gone by, whatever the clock shows.
     pub(super) minutes: u64,
+    /// By how many seconds it is off.
+    off: i64,
     /// When the clock was last set, in minutes gone by.
     pub(super) clock_set: Option<u64>,
     /// So many minutes to come have no run.
@@ -51,6 +53,7 @@ impl Host {
             now,
             minutes: 0,
             clock_set: None,
+            off: 0,
             silent: 0,
             boots: 1,
             booted: 0,
@@ -138,8 +141,12 @@ impl Host {
     fn disturb(&mut self, random: &mut Random) {
         if random.one_in(if self.stormy { 120 } else { 700 }) {
             let by = random.one_of(&[2, -2, 300, -300, 3600, -3600, DAY, -DAY]);
-            self.now = Timestamp::from_micros(self.now.as_micros() + by * 1_000_000);
-            self.clock_set = Some(self.minutes);
+            // Never more than a day off.
+            if (self.off + by).abs() <= DAY {
+                self.off += by;
+                self.now = Timestamp::from_micros(self.now.as_micros() + by * 1_000_000);
+                self.clock_set = Some(self.minutes);
+            }
         }
         if random.one_in(1500) {
             self.boots += 1;

@@ -203,7 +203,9 @@ impl Oracle {
             .hold
             .as_ref()
             .is_some_and(|h| h.released.is_some());
-        if acted > 0 && !reboot && !released && self.is_mass(seen) {
+        // A run that was killed before it had written down what it saw shows nothing.
+        let told = seen.events.iter().any(|e| e.event == Kind::Intent);
+        if acted > 0 && told && !reboot && !released && self.is_mass(seen) {
             let canaries = seen.laws.protection.canary as usize;
             self.count("canary");
             self.rule(seen, acted <= canaries, "a mass failure was not held", "");

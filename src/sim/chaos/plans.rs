@@ -8,6 +8,7 @@ use crate::model::condition::Condition;
 use crate::model::decision::Policy;
 use crate::model::protection::Protection;
 use crate::model::step::{Run, Step};
+use crate::plan::glob::Glob;
 use crate::plan::types::{
     Approval, Backoff, Limits, Match, Need, NeedKind, Notify, OnExit, OnReport, Plan, Source, When,
 };
@@ -90,13 +91,8 @@ fn gateways(random: &mut Random) -> Plan {
     plan.name = "gateways".into();
     plan.hash = "gateways-1".into();
     plan.when.status = vec![Condition::Exited, Condition::Dead];
-    plan.matches.gateways = vec![glob("*")];
+    plan.matches.gateways = vec![Glob::new("*").unwrap()];
     plan
-}
-
-/// A glob of a plan.
-pub(super) fn glob(text: &str) -> crate::plan::glob::Glob {
-    crate::plan::glob::Glob::new(text).unwrap()
 }
 
 fn everyone(random: &mut Random) -> Plan {
