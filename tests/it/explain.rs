@@ -365,3 +365,47 @@ fn each_reason_not_to_act_has_its_words() {
         assert_eq!(only(&run)["verdict"], verdict);
     }
 }
+
+#[test]
+fn a_gateway_is_a_subject_like_any_other() {
+    let world = World::new();
+    let beat = world.base().join("home/timmy.json");
+    crate::world::put(&beat, &crate::world::beat_bytes(900.0));
+    world.cell("a");
+    world.config(&format!(
+        "gateways: [{{name: timmy, heartbeat: {}}}]\n",
+        beat.display()
+    ));
+    plans(
+        &world,
+        "name: agents\npolicy: never\n---\nname: gateways\nmatch: {gateways: ['t*']}\npolicy: auto\nsteps: [{run: ['true']}]\n",
+    );
+    let run = world.run(&["explain", "gateway:timmy", "--json"]);
+    let it = only(run.code(0));
+    assert_eq!(
+        (&it["verdict"], &it["plan"]),
+        (&"revive".into(), &"gateways".into())
+    );
+    assert_eq!(it["plans"][0]["key"], "gateways");
+    let run = world.run(&["explain", "gateway:tommy"]);
+    run.code(1).stderr_has("did you mean `timmy`?");
+    let run = world.run(&["plan", "show", "gateway:timmy"]);
+    assert!(
+        run.code(0).stdout().contains("governs gateway:timmy"),
+        "{run}"
+    );
+    world
+        .run(&["pause", "gateway:timmy", "--reason", "r"])
+        .code(0);
+    let run = world.run(&["--json"]);
+    assert_eq!(run.verdict("gateway:timmy"), Some("paused"), "{run}");
+    let run = world.run(&["history", "gateway:timmy"]);
+    assert!(run.code(0).stdout().contains("gateway:timmy"), "{run}");
+    let run = world.run(&["status", "gateway:timmy"]);
+    assert!(run.code(0).stdout().contains("paused it"), "{run}");
+    world.run(&["resume", "gateway:timmy"]).code(0);
+    assert_eq!(
+        world.run(&["--json"]).verdict("gateway:timmy"),
+        Some("revive")
+    );
+}
