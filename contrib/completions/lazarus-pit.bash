@@ -64,6 +64,9 @@ _lazarus__pit() {
             lazarus__pit,resume)
                 cmd="lazarus__pit__subcmd__resume"
                 ;;
+            lazarus__pit,simulate)
+                cmd="lazarus__pit__subcmd__simulate"
+                ;;
             lazarus__pit,status)
                 cmd="lazarus__pit__subcmd__status"
                 ;;
@@ -115,6 +118,9 @@ _lazarus__pit() {
             lazarus__pit__subcmd__help,resume)
                 cmd="lazarus__pit__subcmd__help__subcmd__resume"
                 ;;
+            lazarus__pit__subcmd__help,simulate)
+                cmd="lazarus__pit__subcmd__help__subcmd__simulate"
+                ;;
             lazarus__pit__subcmd__help,status)
                 cmd="lazarus__pit__subcmd__help__subcmd__status"
                 ;;
@@ -126,6 +132,9 @@ _lazarus__pit() {
                 ;;
             lazarus__pit__subcmd__help__subcmd__plan,show)
                 cmd="lazarus__pit__subcmd__help__subcmd__plan__subcmd__show"
+                ;;
+            lazarus__pit__subcmd__help__subcmd__plan,test)
+                cmd="lazarus__pit__subcmd__help__subcmd__plan__subcmd__test"
                 ;;
             lazarus__pit__subcmd__plan,help)
                 cmd="lazarus__pit__subcmd__plan__subcmd__help"
@@ -139,6 +148,9 @@ _lazarus__pit() {
             lazarus__pit__subcmd__plan,show)
                 cmd="lazarus__pit__subcmd__plan__subcmd__show"
                 ;;
+            lazarus__pit__subcmd__plan,test)
+                cmd="lazarus__pit__subcmd__plan__subcmd__test"
+                ;;
             lazarus__pit__subcmd__plan__subcmd__help,help)
                 cmd="lazarus__pit__subcmd__plan__subcmd__help__subcmd__help"
                 ;;
@@ -151,6 +163,9 @@ _lazarus__pit() {
             lazarus__pit__subcmd__plan__subcmd__help,show)
                 cmd="lazarus__pit__subcmd__plan__subcmd__help__subcmd__show"
                 ;;
+            lazarus__pit__subcmd__plan__subcmd__help,test)
+                cmd="lazarus__pit__subcmd__plan__subcmd__help__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -158,7 +173,7 @@ _lazarus__pit() {
 
     case "${cmd}" in
         lazarus__pit)
-            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset history beat heartbeats completions man help"
+            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -606,7 +621,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__help)
-            opts="check init list status explain plan approve deny pause resume reset history beat heartbeats completions man help"
+            opts="check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -802,7 +817,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__help__subcmd__plan)
-            opts="lint schema show"
+            opts="lint schema test show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -857,6 +872,20 @@ _lazarus__pit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__plan__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lazarus__subcmd__pit__subcmd__help__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -872,6 +901,20 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__simulate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1158,7 +1201,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__plan)
-            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help lint schema show help"
+            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help lint schema test show help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1204,7 +1247,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__plan__subcmd__help)
-            opts="lint schema show help"
+            opts="lint schema test show help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1260,6 +1303,20 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__plan__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__plan__subcmd__help__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1411,6 +1468,52 @@ _lazarus__pit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lazarus__subcmd__pit__subcmd__plan__subcmd__test)
+            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lazarus__subcmd__pit__subcmd__reset)
             opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1464,6 +1567,64 @@ _lazarus__pit() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__simulate)
+            opts="-v -q -h --journal --scenario --since --timeline --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --journal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scenario)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
