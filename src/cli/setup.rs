@@ -133,12 +133,7 @@ impl Setup {
 
     /// What plans can name of the configuration.
     pub(super) fn known(&self) -> plan::Known {
-        let gateways = self.config.gateways.iter();
-        plan::Known {
-            // This version has no channels but the shell.
-            channels: Some(BTreeSet::new()),
-            gateways: Some(gateways.map(|gateway| gateway.name.clone()).collect()),
-        }
+        known(&self.config)
     }
 
     /// What a decision is made by.
@@ -199,6 +194,17 @@ impl Setup {
     }
 }
 
+/// What plans can name of a configuration.
+pub(super) fn known(config: &Config) -> plan::Known {
+    let gateways = config.gateways.iter();
+    plan::Known {
+        // This version has no channels but the shell.
+        channels: Some(BTreeSet::new()),
+        gateways: Some(gateways.map(|gateway| gateway.name.clone()).collect()),
+    }
+}
+
+/// What the options say that come before environment and file.
 pub(super) fn overrides(
     common: &Common,
     stale_after: Option<Duration>,

@@ -271,3 +271,141 @@ fn an_ordinary_user_is_answered_and_nothing_is_made_for_them() {
     assert_eq!(only(run.code(0))["verdict"], "revive");
     assert!(!world.state().exists());
 }
+
+/// Each way of not being revived, with what is said of it first and of what comes next.
+#[test]
+fn each_reason_not_to_act_has_its_words() {
+    let world = World::new();
+    let cells = ["a", "b", "t", "q", "m", "n", "w", "k"];
+    for cell in cells {
+        world.cell(cell);
+        world.beat_with(cell, 900, serde_json::json!({"status": "idle"}));
+    }
+    let plan = |cell: &str, more: &str| {
+        format!(
+            "---\nname: of-{cell}\npolicy: auto\nmatch: {{cells: [{cell}]}}\nsteps: [{{run: ['false']}}]\n{more}\n"
+        )
+    };
+    let template = plan("t", "").replace("'false'", "'{{ cell.labels.nope }}'");
+    let all = [
+        plan("a", "limits: {attempts: 1}"),
+        plan("b", "needs: [a]"),
+        template,
+        plan("q", "on_report: {tolerated: [idle]}"),
+        plan(
+            "m",
+            "maintenance: [{from: '2020-01-01T00:00:00Z', until: '2999-01-01T00:00:00Z'}]",
+        ),
+        plan("n", "").replace("auto", "never"),
+        plan("w", "when: {for: 1h}"),
+        plan("k", ""),
+    ];
+    plans(&world, &all.concat());
+    world.run(&[]).code(2);
+    for (cell, verdict, answer, next) in [
+        (
+            "a",
+            "exhausted",
+            "attempts are used up",
+            "lazarus-pit reset a/main",
+        ),
+        (
+            "b",
+            "blocked",
+            "something that it needs",
+            "as soon as what it needs is healthy",
+        ),
+        (
+            "t",
+            "permanent",
+            "trying again would not help",
+            "labels are changed",
+        ),
+        (
+            "q",
+            "tolerated",
+            "does not take this for a death",
+            "as long as it stays",
+        ),
+        (
+            "m",
+            "maintenance",
+            "maintenance window is open",
+            "The window ends at 2999",
+        ),
+        (
+            "n",
+            "never",
+            "its plan only tells",
+            "a person has to bring it back",
+        ),
+        (
+            "w",
+            "waiting",
+            "not been down for long enough",
+            "If it is still down at",
+        ),
+        (
+            "k",
+            "backoff",
+            "the next attempt is not due",
+            "can be made at",
+        ),
+    ] {
+        let run = world.run(&["explain", cell]);
+        let text = run.code(0).stdout();
+        let line = |word: &str| text.lines().find(|l| l.trim_start().starts_with(word));
+        assert!(text.lines().next().unwrap().contains(answer), "{run}");
+        assert!(
+            line("verdict").unwrap().contains(&format!("{verdict}: ")),
+            "{run}"
+        );
+        assert!(line("next").unwrap().contains(next), "{run}");
+        let run = world.run(&["explain", cell, "--json"]);
+        assert_eq!(only(&run)["verdict"], verdict);
+    }
+}
+
+#[test]
+fn a_gateway_is_a_subject_like_any_other() {
+    let world = World::new();
+    let beat = world.base().join("home/timmy.json");
+    crate::world::put(&beat, &crate::world::beat_bytes(900.0));
+    world.cell("a");
+    world.config(&format!(
+        "gateways: [{{name: timmy, heartbeat: {}}}]\n",
+        beat.display()
+    ));
+    plans(
+        &world,
+        "name: agents\npolicy: never\n---\nname: gateways\nmatch: {gateways: ['t*']}\npolicy: auto\nsteps: [{run: ['true']}]\n",
+    );
+    let run = world.run(&["explain", "gateway:timmy", "--json"]);
+    let it = only(run.code(0));
+    assert_eq!(
+        (&it["verdict"], &it["plan"]),
+        (&"revive".into(), &"gateways".into())
+    );
+    assert_eq!(it["plans"][0]["key"], "gateways");
+    let run = world.run(&["explain", "gateway:tommy"]);
+    run.code(1).stderr_has("did you mean `timmy`?");
+    let run = world.run(&["plan", "show", "gateway:timmy"]);
+    assert!(
+        run.code(0).stdout().contains("governs gateway:timmy"),
+        "{run}"
+    );
+    world
+        .run(&["pause", "gateway:timmy", "--reason", "r"])
+        .code(0);
+    let run = world.run(&["--json"]);
+    assert_eq!(run.verdict("gateway:timmy"), Some("paused"), "{run}");
+    let run = world.run(&["history", "gateway:timmy"]);
+    assert!(run.code(0).stdout().contains("gateway:timmy"), "{run}");
+    let run = world.run(&["status", "gateway:timmy"]);
+    assert!(run.code(0).stdout().contains("paused it"), "{run}");
+    world.run(&["resume", "gateway:timmy"]).code(0);
+    assert_eq!(
+        world.run(&["--json"]).verdict("gateway:timmy"),
+        Some("revive")
+    );
+}

@@ -163,6 +163,7 @@ fn all_mistakes_in_all_files_are_told_at_once() {
     world.config("missions_rot: x\n");
     let run = world.run(&["plan", "lint", "--json"]);
     run.code(78);
+    assert_eq!(run.json()["errors"], 4, "{run}");
     assert!(
         problems(&run).contains(&("1:1".into(), "unknown key `missions_rot`".into())),
         "{run}"

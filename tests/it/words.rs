@@ -7,6 +7,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 use crate::later::{Later, plans};
+use crate::lock::stopped_run;
 use crate::store::{copy, journal, restore, state, state_is_the_journal};
 use crate::world::{NOBODY, World, needs_root, tool};
 
@@ -325,6 +326,21 @@ fn a_word_waits_for_a_run_and_then_names_it() {
         .stderr_has(format!("pid {}", std::process::id()));
     assert_eq!(run.json()["schema"], "lazarus-pit/pause/1");
     assert_eq!(world.tree(), before);
+}
+
+#[test]
+fn a_run_that_hangs_is_ended_by_a_word_too_and_that_is_recorded() {
+    if !tool("strace") {
+        return;
+    }
+    let world = World::new();
+    world.cell("a");
+    let mut hung = stopped_run(&world, "100ms");
+    // Nothing comes of the word, and the end of the run is told all the same.
+    world.run(&["approve", "a"]).code(1).stderr_has("hung");
+    hung.wait().unwrap();
+    assert_eq!(events(&world, "run_killed").len(), 1);
+    state_is_the_journal(&world);
 }
 
 #[test]
