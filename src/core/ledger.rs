@@ -77,11 +77,12 @@ fn status_changed(state: &mut State, event: &Event) {
     if status == Condition::Healthy && incident.is_none() {
         return;
     }
+    let unseen = event.reasons.iter().any(|code| code == "unreadable");
     let mut spans = Vec::new();
     let mut since = event.since.unwrap_or(event.ts);
     if let Some(before) = before {
         spans = before.before;
-        if before.status == status && !before.unseen {
+        if before.status == status && before.unseen == unseen {
             // The same, with other traits.
             since = before.since;
         } else {
@@ -97,7 +98,7 @@ fn status_changed(state: &mut State, event: &Event) {
     let entry = SubjectState {
         status,
         since,
-        unseen: event.reasons.iter().any(|code| code == "unreadable"),
+        unseen,
         before: spans,
         reasons: event.reasons.clone(),
         traits: event.traits.clone(),

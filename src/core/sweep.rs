@@ -162,7 +162,11 @@ impl<'a> Sweep<'a> {
             Condition::Healthy => Traits::default(),
             _ => view.traits(),
         };
+        // Seen again as what it was taken for unseen is news: only what is seen counts as time down.
+        let unseen = known.is_some_and(|k| k.unseen);
+        let same_look = condition == Condition::Healthy || unseen != view.observed;
         let same = before.unwrap_or(Condition::Healthy) == condition
+            && same_look
             && known.is_none_or(|k| k.traits == traits);
         if same {
             return;
@@ -172,7 +176,7 @@ impl<'a> Sweep<'a> {
         events.push(Event {
             from: before.or(state.last_run.is_some().then_some(Condition::Healthy)),
             to: Some(condition),
-            since: (since != now && before != Some(condition)).then_some(since),
+            since: (since != now && !(before == Some(condition) && same_look)).then_some(since),
             traits,
             reasons: codes(&view.reasons),
             ..self.event(Kind::StatusChanged, name)

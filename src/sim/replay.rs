@@ -25,6 +25,8 @@ use crate::plan::types::NeedKind;
 /// Puts a journal's events through the decision, oldest first.
 pub struct Replay<'r> {
     rules: &'r Rules<'r>,
+    /// Whom plans need by name.
+    needed: BTreeSet<String>,
     state: State,
     world: World,
     /// What the run under way has written so far.
@@ -53,11 +55,16 @@ impl<'r> Replay<'r> {
     #[must_use]
     pub fn new(rules: &'r Rules<'r>) -> Self {
         let mut world = World::new(STALE_AFTER);
-        for name in needed(rules) {
-            world.set(name, Being::new(Condition::Healthy, Timestamp::default()));
+        let needed = needed(rules);
+        for name in &needed {
+            world.set(
+                name.as_str(),
+                Being::new(Condition::Healthy, Timestamp::default()),
+            );
         }
         Self {
             rules,
+            needed,
             state: State::default(),
             world,
             run: Recorded::default(),
@@ -166,7 +173,9 @@ impl<'r> Replay<'r> {
             scope,
             in_scope: &in_scope,
             ends_at: last.map(|e| e.ts),
-            unfinished: last.is_none(),
+            killed_after: last
+                .is_none()
+                .then(|| events.iter().filter(|e| is_ours(e)).count()),
             ..Run::new(&id, &snapshot, &rules)
         };
         let known = &self.attempts;
@@ -184,10 +193,25 @@ impl<'r> Replay<'r> {
             &mut |event| heard(Heard::Event(&event)),
         );
         self.attempts.clear();
+        self.forget();
         self.runs += u64::from(scope.is_empty() && last.is_some());
         for decision in &decisions.list {
             heard(Heard::Decision(&Line::of(now, decision)));
         }
+    }
+
+    /// Those that are healthy and have no incident are counted and need no name: they may be gone
+    /// without the journal having a word of it.
+    fn forget(&mut self) {
+        let well = |(_, being): &(&str, &Being)| being.condition == Condition::Healthy;
+        let idle: Vec<String> = self
+            .world
+            .iter()
+            .filter(well)
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| !self.needed.contains(name) && !self.state.subjects.contains_key(name))
+            .collect();
+        idle.iter().for_each(|name| self.world.remove(name));
     }
 
     /// What became of the attempts of this run.
@@ -241,7 +265,16 @@ impl<'r> Replay<'r> {
             }
         }
         for subject in closed {
-            self.world.change(subject, |being| being.beat = Some(now));
+            // The run may have been killed before it wrote down the status as well.
+            self.world.change(subject, |being| {
+                *being = Being {
+                    beat: Some(now),
+                    condition: Condition::Healthy,
+                    observed: true,
+                    ended: None,
+                    ..being.clone()
+                };
+            });
         }
         let settling = events
             .iter()
@@ -285,12 +318,19 @@ fn moment(events: &[Event]) -> Option<Timestamp> {
                 | Kind::Released
         )
     };
-    let intent = |e: &&Event| e.event == Kind::Intent;
     let found = events
         .iter()
         .find(told)
-        .or_else(|| events.iter().find(intent));
+        .or(events.get(1).and(events.first()));
     found.map(|e| e.ts)
+}
+
+/// True for an event that a simulated run has too.
+fn is_ours(event: &Event) -> bool {
+    !matches!(
+        event.event,
+        Kind::Step | Kind::RunKilled | Kind::StateRecovered | Kind::Unknown
+    )
 }
 
 /// What a subject is by a change of its status.

@@ -36,8 +36,6 @@ pub struct Run<'a> {
     pub in_scope: &'a dyn Fn(&str) -> bool,
     /// Behind how many events it is killed; absent where it comes to its end.
     pub killed_after: Option<usize>,
-    /// True for one that is killed once it has acted: it leaves no end.
-    pub unfinished: bool,
     /// What its end is stamped with, beside its own moment and those of its attempts.
     pub ends_at: Option<Timestamp>,
 }
@@ -53,7 +51,6 @@ impl<'a> Run<'a> {
             scope: &[],
             in_scope: &|_| true,
             killed_after: None,
-            unfinished: false,
             ends_at: None,
         }
     }
@@ -162,7 +159,7 @@ impl<'a> Run<'a> {
             }
             made.push((action, what));
         }
-        let mut cut = self.unfinished;
+        let mut cut = false;
         for (action, what) in made {
             let Some((ended, result)) = what.over else {
                 // The run is killed in the midst of it. The others were made side by side.

@@ -16,6 +16,7 @@ mod dry_run;
 mod exit_codes;
 mod explain;
 mod formats;
+mod gateways;
 mod generated;
 mod held;
 mod history;

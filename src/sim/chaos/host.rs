@@ -200,7 +200,8 @@ impl Host {
                 b.observed = true;
             });
         }
-        if !peace && random.one_in(1500) {
+        // A gateway that is gone and comes back is back without a word in the journal.
+        if !peace && random.one_in(1500) && !name.starts_with("gateway:") {
             self.world.remove(name);
         }
     }

@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use crate::model::action::{Action, AttemptResult};
 use crate::model::decision::Policy;
-use crate::model::event::Event;
+use crate::model::event::{Event, Kind};
 use crate::model::state::State;
-use crate::sim::step;
+use crate::sim::replay::Replay;
+use crate::sim::{Heard, step};
 use host::Host;
 use oracle::Oracle;
 use random::Random;
@@ -205,4 +206,64 @@ fn a_world_follows_from_its_seed() {
     assert_eq!(a.journal, b.journal);
     assert_eq!(a.state, b.state);
     assert_ne!(a.journal, play(8, 400).journal);
+}
+
+/// What a run decided and wrote down, as far as it is not the text of it.
+fn gist(event: &Event) -> Option<String> {
+    match event.event {
+        Kind::IncidentOpened
+        | Kind::IncidentClosed
+        | Kind::ApprovalRequested
+        | Kind::ApprovalExpired
+        | Kind::Intent
+        | Kind::AttemptFinished
+        | Kind::Held
+        | Kind::Released
+        | Kind::Exhausted => Some(format!(
+            "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            event.run,
+            event.ts,
+            event.event,
+            event.subject,
+            event.incident,
+            event.attempt,
+            event.down_since,
+            event.result,
+            event.reason,
+        )),
+        _ => None,
+    }
+}
+
+/// A journal, played again under the plans that were in force, comes to the same decisions.
+#[test]
+fn a_journal_played_again_comes_to_the_same() {
+    let mut compared = 0;
+    for seed in 1..60 {
+        let mut random = Random::new(seed);
+        let laws = plans::laws(&mut random);
+        let played = play(seed, 600);
+        if played.oracle.was_lost() {
+            continue;
+        }
+        let rules = laws.rules(false);
+        let mut replay = Replay::new(&rules);
+        let mut again = Vec::new();
+        let mut hear = |heard: Heard<'_>| {
+            if let Heard::Event(event) = heard {
+                again.extend(gist(event));
+            }
+        };
+        for event in &played.journal {
+            replay.next(event, &mut hear);
+        }
+        replay.finish(&mut hear);
+        let first: Vec<String> = played.journal.iter().filter_map(gist).collect();
+        for (at, (was, is)) in first.iter().zip(&again).enumerate() {
+            assert_eq!(was, is, "seed {seed}, event {at} of {}", first.len());
+        }
+        assert_eq!(first.len(), again.len(), "seed {seed}");
+        compared += first.len();
+    }
+    assert!(compared > 2000, "{compared}");
 }

@@ -71,8 +71,8 @@ pub(super) struct Oracle {
     attempts: BTreeMap<String, Vec<Moment>>,
     /// What was agreed to and not used: incident, attempt, version of the plan.
     agreed: BTreeMap<String, (String, u32, String)>,
-    /// When each subject was last seen in a condition that its plan does not act on.
-    otherwise: BTreeMap<String, Moment>,
+    /// When each subject was last seen in a condition that its plan does not act on, and the plan.
+    otherwise: BTreeMap<String, (Moment, Option<String>)>,
     /// When the next attempt was said to be due, by subject, attempt and attempts in the window.
     due: BTreeMap<(String, String, usize), Timestamp>,
     /// The number of the event behind which the journal begins.
@@ -118,6 +118,10 @@ impl Oracle {
         self.otherwise.clear();
         self.due.clear();
         self.base = applied;
+    }
+
+    pub(super) fn was_lost(&self) -> bool {
+        self.base > 0
     }
 
     /// Holds one run against all the rules.
@@ -343,7 +347,10 @@ impl Oracle {
                 name,
             );
         }
-        if let Some((otherwise, _)) = self.otherwise.get(name).filter(|(_, m)| steady(*m)) {
+        // Under another plan other conditions count, from the beginning.
+        let same = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == plan.name);
+        let known = self.otherwise.get(name);
+        if let Some(((otherwise, _), _)) = known.filter(|((_, m), of)| steady(*m) && same(of)) {
             let down = now.since(*otherwise);
             self.rule(
                 seen,
@@ -394,13 +401,17 @@ impl Oracle {
         let moment = (seen.snapshot.taken_at, seen.host.minutes);
         for name in seen.host.names() {
             let Some(view) = look(seen.snapshot, &name) else {
-                self.otherwise.insert(name, moment);
+                // Absence is not always believed: another agent of the cell may hide this one.
+                if !seen.after.subjects.contains_key(&name) {
+                    self.otherwise.insert(name, (moment, None));
+                }
                 continue;
             };
             let plan = seen.laws.plans.governing(&view.who);
             let acted_on = plan.is_some_and(|p| p.when.status.contains(&view.condition(Some(p))));
             if view.observed && !acted_on {
-                self.otherwise.insert(name, moment);
+                let plan = plan.map(|p| p.name.clone());
+                self.otherwise.insert(name, (moment, plan));
             }
         }
         // As far in the future no attempt is believed.
