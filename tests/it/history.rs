@@ -220,3 +220,17 @@ fn a_state_that_may_not_be_read_is_said_to_be_so() {
     world.cell("a").beat("a", 900).run(&[]).code(2);
     world.cmd(&["history"]).poor_user(NOBODY).run().code(74);
 }
+
+#[test]
+fn who_paused_it_and_why_stands_in_its_incident() {
+    let world = World::new();
+    world.cell("a").beat("a", 900).run(&[]).code(2);
+    world
+        .run(&["pause", "a", "--reason", "I am in there"])
+        .code(0);
+    world.run(&["resume", "a"]).code(0);
+    let run = world.run(&["history", "a"]);
+    let text = run.code(0).stdout();
+    assert!(text.contains("paused it: I am in there"), "{run}");
+    assert!(text.contains("resumed it"), "{run}");
+}
