@@ -278,6 +278,28 @@ fn forgotten_attempts_come_back_into_the_budget() {
 }
 
 #[test]
+fn what_a_killed_run_began_is_not_forgotten_before_it_is_settled() {
+    let world = asked();
+    // As a run leaves it that was killed behind its intent.
+    let question = events(&world, "approval_requested").remove(0);
+    let intent = serde_json::json!({
+        "seq": journal(&world).len() + 1, "ts": question["ts"], "run": question["run"],
+        "event": "intent", "actor": "run", "subject": "a/main", "attempt": 1, "ref": "r1",
+        "incident": question["incident"], "plan": "asks", "plan_hash": question["plan_hash"],
+    });
+    let path = world.state().join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}{intent}\n")).unwrap();
+    world
+        .run(&["reset", "a"])
+        .code(1)
+        .stderr_has("came to no end");
+    world.run(&["--json"]).survived();
+    world.run(&["reset", "a"]).code(0);
+    state_is_the_journal(&world);
+}
+
+#[test]
 fn wrong_use_is_told_before_anything_is_done() {
     let world = asked();
     let before = world.tree();
