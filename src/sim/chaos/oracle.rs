@@ -385,7 +385,11 @@ impl Oracle {
                 // An attempt that was settled in this very run.
                 continue;
             };
-            let key = (name.clone(), format!("{}{}", last.r#ref, last.at), used);
+            let key = (
+                name.clone(),
+                format!("{} {} {}", plan.name, last.r#ref, last.at),
+                used,
+            );
             let told = *self.due.entry(key).or_insert(next);
             self.rule(
                 seen,
