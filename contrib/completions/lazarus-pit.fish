@@ -64,8 +64,17 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "check" -d '
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "init" -d 'Make a cell, or add what one lacks'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "list" -d 'Every cell, archived ones too'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "status" -d 'What the last run left in the state'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "explain" -d 'Say why the next run would do what it would do'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "plan" -d 'Check plans, and show them'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "approve" -d 'Agree to the attempt that is asked about'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "deny" -d 'Refuse the attempt that is asked about'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "pause" -d 'Take a subject out of revival'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "resume" -d 'Give a subject back to revival'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "reset" -d 'Forget a subject\'s attempts, refusals and hopelessness'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "history" -d 'Incidents of the past and open ones, the newest last'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "simulate" -d 'Try plans on a recorded journal or on a made-up scenario, beside those in force'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "completions" -d 'Completions for a shell'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "man" -d 'The manual page'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -165,6 +174,248 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -l json 
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -f -a "lint" -d 'Say all that is wrong with plans, and with the configuration'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -f -a "schema" -d 'Print the JSON Schema of a plan, for editors'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -f -a "test" -d 'Put plans to their own tests'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -f -a "show" -d 'Print the plan that governs a subject, defaults filled in'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and not __fish_seen_subcommand_from lint schema test show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Say all that is wrong with plans, and with the configuration'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Print the JSON Schema of a plan, for editors'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "test" -d 'Put plans to their own tests'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the plan that governs a subject, defaults filled in'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand plan; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand approve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l for -d 'How long it is not asked again [default: the plan\'s approval.ask_again]' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand deny" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l reason -d 'Why, for whoever finds it paused' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l for -d 'For how long [default: until it is resumed]' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s n -l last -d 'At most so many, the last ones' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l status -d 'What the agent is at' -r
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l pid -d 'The agent\'s pid' -r
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand beat" -l cycle -d 'The agent\'s count of its own rounds' -r
@@ -208,6 +459,29 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -l j
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand heartbeats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l journal -d 'A journal, or a state directory with all parts of one; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l scenario -d 'A made-up world' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l since -d 'Only the last part of the journal, as long as this' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l timeline -d 'Show each decision of each run as well'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand completions" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
@@ -246,12 +520,25 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l json -d 
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "check" -d 'One pass over the cells (what no command means)'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "init" -d 'Make a cell, or add what one lacks'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "list" -d 'Every cell, archived ones too'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "status" -d 'What the last run left in the state'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "completions" -d 'Completions for a shell'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "man" -d 'The manual page'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status beat heartbeats completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "check" -d 'One pass over the cells (what no command means)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "init" -d 'Make a cell, or add what one lacks'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "list" -d 'Every cell, archived ones too'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "status" -d 'What the last run left in the state'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "explain" -d 'Say why the next run would do what it would do'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "plan" -d 'Check plans, and show them'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "approve" -d 'Agree to the attempt that is asked about'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "deny" -d 'Refuse the attempt that is asked about'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "pause" -d 'Take a subject out of revival'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "resume" -d 'Give a subject back to revival'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "reset" -d 'Forget a subject\'s attempts, refusals and hopelessness'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "history" -d 'Incidents of the past and open ones, the newest last'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "simulate" -d 'Try plans on a recorded journal or on a made-up scenario, beside those in force'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "completions" -d 'Completions for a shell'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "man" -d 'The manual page'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset history beat heartbeats simulate completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "lint" -d 'Say all that is wrong with plans, and with the configuration'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "schema" -d 'Print the JSON Schema of a plan, for editors'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "test" -d 'Put plans to their own tests'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "show" -d 'Print the plan that governs a subject, defaults filled in'
