@@ -260,7 +260,10 @@ impl<'r> Replay<'r> {
                 Some(to) => {
                     let before = self.world.get(subject);
                     let being = being(event, to, before, now);
-                    self.world.set(subject, being);
+                    if to != Condition::Healthy {
+                        self.world.cell_is(cell_of(subject), &being);
+                    }
+                    self.world.set(subject.as_str(), being);
                 }
             }
         }

@@ -239,3 +239,67 @@ pub fn at_once(now: Timestamp, took: Duration, result: AttemptResult) -> Made {
         over: Some((now.plus(took), result)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::condition::Condition;
+    use crate::model::protection::Protection;
+    use crate::plan::{File, Known, PlanSet, load};
+    use crate::sim::world::{Being, World};
+
+    const HOUR: i64 = 3600;
+
+    fn plans() -> PlanSet {
+        let text = b"policy: auto\nsteps: [{run: [\"true\"]}]\nlimits: {attempts: 2, within: 1h, backoff: {initial: 1s}}\nverify: {within: 10s}\n";
+        let file = File {
+            name: "p.yaml".into(),
+            text: text.to_vec(),
+        };
+        load(&[file], &Known::default()).0
+    }
+
+    /// A day forward and a day back, with runs between: the budget is what it was.
+    #[test]
+    fn a_clock_that_is_set_to_and_fro_fills_no_budget() {
+        let (plans, protection) = (plans(), Protection::default());
+        let rules = Rules {
+            plans: &plans,
+            protection: &protection,
+            restarts_per_run: 10,
+            gap: Duration::from_secs(600),
+            force: false,
+            state_lost: false,
+        };
+        let mut world = World::new(Duration::from_secs(180));
+        let start = 1_800_000_000;
+        world.set(
+            "a/x",
+            Being::new(Condition::Stale, Timestamp::from_secs(start)),
+        );
+        let mut state = State::default();
+        let mut attempts = 0;
+        let minutes = (1..20).map(|n| n * 60);
+        let off = (20..25).map(|n| n * 60 + 25 * HOUR);
+        let back = (25..50).map(|n| n * 60);
+        for secs in minutes.chain(off).chain(back) {
+            let now = Timestamp::from_secs(start + secs);
+            let snapshot = world.snapshot(now);
+            let mut attempt = |_: &Action| {
+                attempts += 1;
+                at_once(now, Duration::ZERO, AttemptResult::Ok)
+            };
+            Run::new("r", &snapshot, &rules).go(
+                &mut state,
+                &mut attempt,
+                &mut String::new,
+                &mut drop,
+            );
+            // With the clock a day ahead the window is over, as far as anyone can tell.
+            if secs == 19 * 60 {
+                assert_eq!(attempts, 2);
+            }
+        }
+        assert_eq!(attempts, 4, "two by each clock, and none twice");
+    }
+}

@@ -186,6 +186,23 @@ impl World {
         }
     }
 
+    /// Labels and lifecycle are a cell's: all its agents have those of this one.
+    pub fn cell_is(&mut self, cell: &str, like: &Being) {
+        let of_it = |name: &str| {
+            name.strip_prefix(cell)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let others = self.beings.range_mut(cell.to_owned()..);
+        for (_, being) in others
+            .take_while(|(name, _)| name.starts_with(cell))
+            .filter(|(name, _)| of_it(name))
+        {
+            being.labels.clone_from(&like.labels);
+            being.frozen = like.frozen;
+        }
+        self.seen = None;
+    }
+
     /// The subject is gone.
     pub fn remove(&mut self, name: &str) {
         if self.beings.remove(name).is_some() {

@@ -309,7 +309,14 @@ impl Host {
                 );
                 AttemptResult::Ok
             }
-            _ => AttemptResult::Ok,
+            _ => {
+                if random.one_in(3) {
+                    // A beat from before the attempt comes to light, and says nothing of it.
+                    let before = began.minus(Duration::from_secs(5));
+                    self.becomes(name, Condition::Healthy, before);
+                }
+                AttemptResult::Ok
+            }
         };
         Made {
             began,

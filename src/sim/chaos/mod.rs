@@ -26,7 +26,7 @@ use random::Random;
 
 /// How many minutes are played where nothing else is said: what a debug build does in a few
 /// seconds.
-const MINUTES: u64 = 60_000;
+const MINUTES: u64 = 120_000;
 
 /// How many minutes one world lives.
 const LIFE: u64 = 1200;

@@ -21,7 +21,7 @@ use crate::model::time::Timestamp;
 use crate::plan::Plan;
 
 /// What a play must have had, or it has shown nothing.
-pub(super) const COUNTED: [&str; 24] = [
+pub(super) const COUNTED: [&str; 25] = [
     "approved",
     "attempt",
     "awaiting_approval",
@@ -42,6 +42,7 @@ pub(super) const COUNTED: [&str; 24] = [
     "never",
     "paused",
     "permanent",
+    "recovered by news",
     "reset",
     "reviving",
     "tolerated",
@@ -146,6 +147,7 @@ impl Oracle {
         for intent in intents {
             self.attempt(seen, intent);
         }
+        self.recoveries(seen);
         self.backoff_is_told_once(seen);
         if seen.finished {
             self.look(seen);
@@ -368,6 +370,29 @@ impl Oracle {
         made.map_or(0, |made| made.iter().filter(|(at, _)| *at > begins).count())
     }
 
+    /// Only what an attempt has started shows that it worked.
+    fn recoveries(&mut self, seen: &Seen<'_>) {
+        let now = seen.snapshot.taken_at;
+        let closed = |e: &&Event| {
+            e.event == Kind::IncidentClosed && e.reason.as_deref() == Some("recovered")
+        };
+        for event in seen.events.iter().filter(closed) {
+            let name = event.subject.clone().unwrap();
+            let Some(last) = last_attempt(seen.before, &name) else {
+                continue;
+            };
+            let ended = last.ended.filter(|ended| *ended <= now);
+            let open = last.verify_until.is_some_and(|until| now < until);
+            let of_it = event.incident.as_ref() == Some(&last.incident);
+            let beat = look(seen.snapshot, &name).and_then(|v| v.cell.and(v.beat));
+            if let (Some(ended), Some(beat), true, true) = (ended, beat, open, of_it) {
+                let news = beat.last > ended;
+                self.count("recovered by news");
+                self.rule(seen, news, "an old beat counts as recovery", &name);
+            }
+        }
+    }
+
     /// Whoever asks is told the same instant.
     fn backoff_is_told_once(&mut self, seen: &Seen<'_>) {
         for decision in seen
@@ -385,7 +410,11 @@ impl Oracle {
                 // An attempt that was settled in this very run.
                 continue;
             };
-            let key = (name.clone(), format!("{}{}", last.r#ref, last.at), used);
+            let key = (
+                name.clone(),
+                format!("{} {} {}", plan.name, last.r#ref, last.at),
+                used,
+            );
             let told = *self.due.entry(key).or_insert(next);
             self.rule(
                 seen,

@@ -1,0 +1,229 @@
+//! `simulate`: plans tried on scenarios and on journals of real runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::later::plans;
+use crate::store::journal;
+use crate::world::{World, put};
+
+const ASK: &str = "name: ask\npolicy: ask\nwhen: {for: 2m}\nsteps: [{run: [\"true\"]}]\n";
+const AUTO: &str = "name: auto\npolicy: auto\nwhen: {for: 2m}\nsteps: [{run: [\"true\"]}]\n---\n\
+    name: gateways\nmatch: {gateways: [\"*\"]}\npolicy: auto\nsteps: [{run: [\"true\"]}]\n";
+
+fn scenarios() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut all: Vec<PathBuf> = fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    all.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
+    all.sort();
+    assert!(all.len() >= 3);
+    all
+}
+
+/// A world whose configuration has one plan in force and another to be tried.
+fn two_policies() -> (World, String) {
+    let w = World::new();
+    plans(&w, ASK);
+    let new = w.base().join("conf/new.yaml");
+    put(&new, AUTO.as_bytes());
+    let new = new.to_str().unwrap().to_owned();
+    (w, new)
+}
+
+/// What each scenario comes to, timeline and all, is what it came to before.
+#[test]
+fn scenarios_come_to_what_they_came_to() {
+    let (w, new) = two_policies();
+    for path in scenarios() {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("# "),
+            "{} says nothing of itself",
+            path.display()
+        );
+        let scenario = path.to_str().unwrap();
+        let run = w.run(&[
+            "simulate",
+            "--plans",
+            &new,
+            "--scenario",
+            scenario,
+            "--timeline",
+        ]);
+        run.code(0).stderr_empty();
+        let shown = run
+            .stdout()
+            .replace(scenario, path.file_name().unwrap().to_str().unwrap());
+        let golden = path.with_extension("txt");
+        if std::env::var_os("LAZARUS_BLESS").is_some_and(|v| v == "1") {
+            fs::write(&golden, &shown).unwrap();
+        }
+        let kept = fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(
+            shown, kept,
+            "{scenario}; LAZARUS_BLESS=1 cargo test writes it anew"
+        );
+    }
+}
+
+#[test]
+fn a_simulation_writes_nothing_and_has_a_document() {
+    let (w, new) = two_policies();
+    let scenario = scenarios().remove(1);
+    let scenario = scenario.to_str().unwrap();
+    let before = w.tree();
+    let run = w.run(&[
+        "simulate",
+        "--plans",
+        &new,
+        "--scenario",
+        scenario,
+        "--json",
+        "--timeline",
+    ]);
+    run.code(0);
+    assert_eq!(before, w.tree());
+    let json = run.json();
+    assert_eq!(json["schema"], "lazarus-pit/simulate/1");
+    // The agent that flaps is asked about each time under one policy, and never under the other.
+    assert!(
+        json["in_force"]["approvals_asked"].as_u64().unwrap() > 10,
+        "{run}"
+    );
+    assert_eq!(json["new"]["approvals_asked"], 0);
+    let line = &json["timeline"][0];
+    for key in ["at", "subject", "condition", "verdict"] {
+        assert!(line[key].is_string(), "{line}");
+    }
+    let run = w.run(&[
+        "simulate",
+        "--plans",
+        &new,
+        "--scenario",
+        scenario,
+        "--json",
+    ]);
+    assert!(run.json()["timeline"].is_null());
+}
+
+#[test]
+fn what_is_wrong_with_a_scenario_is_told_with_its_place() {
+    let (w, new) = two_policies();
+    let path = w.base().join("conf/s.yaml");
+    put(&path, b"evry: 1m\nsubjects:\n  - name: a\n    down: [{at: 1h, status: ded}]\n    attempt: wroks\n");
+    let path = path.to_str().unwrap();
+    let run = w.run(&["simulate", "--plans", &new, "--scenario", path, "--json"]);
+    run.code(78);
+    for text in [
+        "s.yaml:1:1: error: unknown key `evry`",
+        "did you mean `every`?",
+        "s.yaml:4:29: error: ",
+        "did you mean `dead`?",
+        "s.yaml:5:14: error: ",
+        "did you mean `works`?",
+    ] {
+        run.stderr_has(text);
+    }
+    assert_eq!(run.json()["error"]["code"], 78);
+    w.run(&["simulate", "--scenario", path])
+        .code(64)
+        .stderr_has("--plans");
+    w.run(&["simulate", "--plans", &new]).code(64);
+    w.run(&["simulate", "--plans", &new, "--scenario", "/nonexistent"])
+        .code(78);
+    w.run(&["simulate", "--plans", &new, "--journal", "/nonexistent"])
+        .code(78);
+}
+
+/// Numbers that follow from a seed: a test has to be the same each time.
+fn next(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+/// Many real runs in which agents die, come back and resist; then their journal is played again
+/// under the plans that were in force, and comes to the same acts, one by one.
+#[test]
+fn a_journal_of_real_runs_comes_to_the_same_again() {
+    const RUNS: usize = 100;
+    let w = World::new();
+    let names: Vec<String> = (0..12)
+        .map(|n| format!("{}-{n}", ["good", "bad", "shy"][n % 3]))
+        .collect();
+    for name in &names {
+        w.cell(name);
+    }
+    let both = "limits: {attempts: 3, within: 900ms, backoff: {initial: 50ms, factor: 2, max: 300ms}}\nverify: {within: 100ms}\n";
+    let plan = format!(
+        "name: good\nmatch: {{cells: [\"good-*\"]}}\npolicy: auto\n{both}steps: [{{run: [\"true\"]}}]\n---\n\
+         name: bad\nmatch: {{cells: [\"bad-*\"]}}\npolicy: auto\n{both}steps: [{{run: [\"false\"]}}]\n---\n\
+         name: shy\npolicy: ask\n{both}approval: {{expires: 1s, ask_again: 2s}}\nsteps: [{{run: [\"true\"]}}]\n"
+    );
+    plans(&w, &plan);
+    let mut seed = 4711;
+    for _ in 0..RUNS {
+        for name in &names {
+            match next(&mut seed) % 12 {
+                0 => w.beat(name, 900),
+                1 | 2 => w.beat(name, 0),
+                _ => &w,
+            };
+        }
+        if next(&mut seed) % 4 == 0 {
+            let name = format!("shy-{}/main", 2 + 3 * (next(&mut seed) % 4));
+            let word = ["approve", "deny"][usize::from(next(&mut seed) % 3 == 0)];
+            w.run(&[word, &name]).code_in(&[0, 1]);
+        }
+        w.run(&["-q"]).code_in(&[0, 1, 2]);
+    }
+    let plans = w.base().join("conf/plans");
+    let state = w.state();
+    let run = w.run(&[
+        "simulate",
+        "--plans",
+        plans.to_str().unwrap(),
+        "--journal",
+        state.to_str().unwrap(),
+        "--json",
+        "--timeline",
+    ]);
+    run.code(0).stderr_empty();
+    let json = run.json();
+    assert_eq!(json["new"], json["in_force"], "{:#}", json["subjects"]);
+    for subject in run.list("subjects") {
+        assert_eq!(subject["new"], subject["in_force"], "{subject:#}");
+    }
+    assert!(
+        json["new"]["attempts"].as_u64().unwrap() > 10,
+        "{:#}",
+        json["new"]
+    );
+    let looked: std::collections::BTreeMap<String, String> = journal(&w)
+        .into_iter()
+        .filter(|e| e["event"] == "run_finished")
+        .map(|e| (e["run"].to_string(), e["observed_at"].to_string()))
+        .collect();
+    let key =
+        |at: &str, e: &Value| format!("{at} {} {} {}", e["subject"], e["attempt"], e["incident"]);
+    let mut recorded: Vec<String> = journal(&w)
+        .iter()
+        .filter(|e| e["event"] == "intent")
+        .map(|e| key(&looked[&e["run"].to_string()], e))
+        .collect();
+    let mut again: Vec<String> = run
+        .list("timeline")
+        .iter()
+        .filter(|line| line["verdict"] == "revive")
+        .map(|line| key(&line["at"].to_string(), line))
+        .collect();
+    recorded.sort();
+    again.sort();
+    assert_eq!(recorded, again);
+}
