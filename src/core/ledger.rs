@@ -328,7 +328,8 @@ fn reset(state: &mut State, event: &Event) {
         return;
     };
     remember(state, subject, |memory| {
-        memory.attempts.clear();
+        // One whose run was killed is still to be settled: it may have left something running.
+        memory.attempts.retain(|attempt| attempt.result.is_none());
         memory.approval = None;
         memory.forgiven_at = Some(event.ts);
     });

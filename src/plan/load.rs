@@ -7,7 +7,8 @@ use super::check::{Checked, check};
 use super::cross;
 use super::raw::RawPlan;
 use super::set::PlanSet;
-use crate::yaml::{self, MAX_FILE, Place, Problem, Problems};
+use crate::model::decision::Policy;
+use crate::yaml::{self, MAX_FILE, Place, Problem, Problems, Spanned};
 
 /// A file of plans.
 #[derive(Clone, Debug)]
@@ -109,7 +110,7 @@ fn read<'t>(file: &'t File, number: usize, documents: &mut Vec<Document>) -> Pro
     let readable = !problems.has_errors();
     for node in nodes.iter().filter(|node| !node.is_null()) {
         let before = problems.errors();
-        let Some(raw) = yaml::read::<RawPlan>(node, &mut problems) else {
+        let Some(mut raw) = yaml::read::<RawPlan>(node, &mut problems) else {
             // Its absence must be seen, for it may be the one that would govern.
             let raw = RawPlan::default();
             let checked = check(
@@ -126,6 +127,15 @@ fn read<'t>(file: &'t File, number: usize, documents: &mut Vec<Document>) -> Pro
             });
             continue;
         };
+        // A policy or steps that could not be read have been told of: that no steps are there to go
+        // with the default policy would only be an echo.
+        let unread = |key: &str, read: bool| !read && node.has(key);
+        if unread("policy", raw.policy.is_some()) || unread("steps", raw.steps.is_some()) {
+            raw.policy = Some(Spanned {
+                value: Policy::Never,
+                place: node.place,
+            });
+        }
         let checked = check(raw, &file.name, &stem, node.place, &mut problems);
         documents.push(Document {
             file: number,

@@ -63,6 +63,17 @@ impl Node {
         }
     }
 
+    /// True for a mapping in which something stands under this key.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        match &*self.content {
+            Content::Mapping(entries) => entries
+                .iter()
+                .any(|(name, value)| name.text() == Some(key) && !value.is_null()),
+            _ => false,
+        }
+    }
+
     /// True for a plain scalar that means nothing (`~`, `null`, or not written at all).
     #[must_use]
     pub fn is_null(&self) -> bool {

@@ -272,3 +272,20 @@ fn names_must_be_such_that_they_can_be_shown() {
         ["2:7 expected text, found `5` (put it in quotes to make it text)"]
     );
 }
+
+/// What could not be read is told once, and nothing that would only follow from it.
+#[test]
+fn a_policy_that_cannot_be_read_is_one_mistake() {
+    for text in [
+        "policy: nevr\n",
+        "policy: auto\nsteps: 5\n",
+        "steps: [{run: 5}]\n",
+    ] {
+        let files = [crate::plan::File {
+            name: "p.yaml".into(),
+            text: text.into(),
+        }];
+        let (_, problems) = crate::plan::load(&files, &crate::plan::Known::default());
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+    }
+}
