@@ -176,9 +176,9 @@ fn a_journal_of_real_runs_comes_to_the_same_again() {
                 _ => &w,
             };
         }
-        if next(&mut seed) % 4 == 0 {
+        if next(&mut seed).is_multiple_of(4) {
             let name = format!("shy-{}/main", 2 + 3 * (next(&mut seed) % 4));
-            let word = ["approve", "deny"][usize::from(next(&mut seed) % 3 == 0)];
+            let word = ["approve", "deny"][usize::from(next(&mut seed).is_multiple_of(3))];
             w.run(&[word, &name]).code_in(&[0, 1]);
         }
         w.run(&["-q"]).code_in(&[0, 1, 2]);
