@@ -307,3 +307,58 @@ fn expand(name: &Spanned<String>, problems: &mut Problems<'_>) -> Vec<String> {
     }
     bad(problems, "not a subject: CELL/AGENT or gateway:NAME")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guide shows can be given as it stands.
+    #[test]
+    fn the_examples_of_the_guide_are_sound() {
+        let guide = include_str!("../../docs/simulate.md");
+        let blocks = guide.split("```yaml\n").skip(1);
+        let blocks = blocks.filter_map(|block| block.split("```").next());
+        let (mut scenarios, mut plans) = (0, 0);
+        for block in blocks {
+            if block.contains("subjects:") {
+                let (scenario, problems) = parse("guide", block.as_bytes());
+                assert!(problems.is_empty(), "{problems:?}");
+                assert_eq!(scenario.unwrap().subjects.len(), 5);
+                scenarios += 1;
+            } else {
+                let file = crate::plan::File {
+                    name: "guide.yaml".into(),
+                    text: block.as_bytes().to_vec(),
+                };
+                let (set, problems) = crate::plan::load(&[file], &crate::plan::Known::default());
+                assert!(problems.is_empty(), "{problems:?}");
+                assert_eq!(set.plans()[0].tests.len(), 1);
+                plans += 1;
+            }
+        }
+        assert_eq!((scenarios, plans), (1, 1));
+    }
+
+    #[test]
+    fn ranges_stand_for_many_and_names_are_there_once() {
+        let (scenario, _) = parse(
+            "s",
+            b"subjects: [{name: 'a-{8..11}/x'}, {name: 'gateway:g'}]",
+        );
+        let names: Vec<String> = scenario.unwrap().subjects.into_keys().collect();
+        assert_eq!(names, ["a-10/x", "a-11/x", "a-8/x", "a-9/x", "gateway:g"]);
+        for bad in [
+            "[{name: a}]",
+            "[{name: 'a-{1..}/x'}]",
+            "[{name: 'a-{3..1}/x'}]",
+            "[{name: 'a/x'}, {name: 'a/x'}]",
+            "[{name: 'a/x', down: [{at: 1h, status: healthy}]}]",
+            "[{name: 'a/x', down: [{at: 1h, exit_code: 1}]}]",
+            "[{name: 'a/x', attempt: []}]",
+            "[]",
+        ] {
+            let (scenario, problems) = parse("s", format!("subjects: {bad}").as_bytes());
+            assert!(scenario.is_none() && !problems.is_empty(), "{bad}");
+        }
+    }
+}

@@ -280,8 +280,9 @@ mod tests {
         let mut state = State::default();
         let mut attempts = 0;
         let minutes = (1..20).map(|n| n * 60);
-        let off = (20..25).map(|n| n * 60 + 25 * HOUR);
-        let back = (25..50).map(|n| n * 60);
+        // One run by the wrong clock: after such a gap it revives nobody.
+        let off = (20..21).map(|n| n * 60 + 25 * HOUR);
+        let back = (21..50).map(|n| n * 60);
         for secs in minutes.chain(off).chain(back) {
             let now = Timestamp::from_secs(start + secs);
             let snapshot = world.snapshot(now);
@@ -295,11 +296,7 @@ mod tests {
                 &mut String::new,
                 &mut drop,
             );
-            // With the clock a day ahead the window is over, as far as anyone can tell.
-            if secs == 19 * 60 {
-                assert_eq!(attempts, 2);
-            }
         }
-        assert_eq!(attempts, 4, "two by each clock, and none twice");
+        assert_eq!(attempts, 2, "the window of both is not over");
     }
 }

@@ -80,6 +80,14 @@ if strace -o /dev/null true 2>/dev/null; then have_strace=yes; fi
 # The operator's own configuration must not be part of the measurement.
 mkdir -m 700 "$work/home" "$work/etc"
 printf 'stale_after_seconds: 180\n' >"$work/etc/config.yaml"
+# The plans that are shipped; and a thousand small ones, of which the last is for everyone, so that
+# none is spared.
+mkdir -m 755 "$work/etc/plans"
+cp "$repo"/plans/*.yaml "$work/etc/plans/"
+for n in $(seq 999); do
+    printf 'name: plan-%d\nmatch: {cells: ["team-%d-*"]}\npolicy: never\n---\n' "$n" "$n"
+done >"$work/etc/thousand.yaml"
+printf 'name: everyone\npolicy: never\n' >>"$work/etc/thousand.yaml"
 export HOME=$work/home
 unset LAZARUS_PIT_CONFIG LAZARUS_PIT_STATE_DIR XDG_CONFIG_HOME XDG_STATE_HOME RUST_LOG
 
@@ -136,6 +144,8 @@ round() {
     [ -z "$python" ] || one python "$python" "$here/reference.py" "$fleet"
     pass pass "$work/state.$cells"
     [ -z "$fast" ] || pass pass-tmpfs "$fast/state.$cells"
+    pass pass-plans "$work/state-plans.$cells" --plans "$work/etc/plans" --no-act
+    pass pass-thousand "$work/state-thousand.$cells" --plans "$work/etc/thousand.yaml" --no-act
     pass pass-dry "$work/state.$cells" --dry-run
 }
 
@@ -194,7 +204,7 @@ for cells in $sizes; do
     made=$("$work/fleet" make "$fleet" "$cells")
     sync
     beaten=$SECONDS
-    mkdir -m 700 "$work/state.$cells"
+    mkdir -m 700 "$work/state.$cells" "$work/state-plans.$cells" "$work/state-thousand.$cells"
     [ -z "$fast" ] || mkdir -m 700 "$fast/state.$cells"
 
     # The first pass of all opens an incident for every cell that is down; those after it find them open.
@@ -209,7 +219,7 @@ for cells in $sizes; do
         # Fast and wrong is no result.
         seen=$(cat "$raw/walker.out")
         [ "$seen" = "$made" ] || die "the fleet was made with $made, and walker sees $seen" 70
-        for name in pass pass-tmpfs pass-dry; do
+        for name in pass pass-tmpfs pass-plans pass-thousand pass-dry; do
             [ -e "$raw/$name.out" ] || continue
             found=$(classes "$raw/$name.out")
             [ "$found" = "$made" ] || die "the fleet was made with $made, and $name reports $found" 70
@@ -225,6 +235,8 @@ for cells in $sizes; do
     row python '`reference.py`'
     row pass '**`lazarus-pit`**'
     row pass-tmpfs '`lazarus-pit`, state on tmpfs'
+    row pass-plans '`lazarus-pit`, the plans that are shipped'
+    row pass-thousand '`lazarus-pit`, 1,000 plans'
     row pass-dry '`lazarus-pit --dry-run`'
     row pass-first '`lazarus-pit`, first pass (one run)'
     printf '\n`state.json`: %s bytes; `journal.jsonl`: %s bytes; report: %s bytes.\n' \

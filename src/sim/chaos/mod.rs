@@ -5,6 +5,7 @@
 //! `LAZARUS_SEED=4711 cargo test --lib chaos` plays that one again. `LAZARUS_MINUTES` says how many
 //! minutes are played in all.
 
+mod attempts;
 mod host;
 mod oracle;
 mod people;

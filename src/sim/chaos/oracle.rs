@@ -12,13 +12,11 @@ use crate::core::sweep::Sweep;
 use crate::core::view::View;
 use crate::core::{ledger, mass};
 use crate::model::cell::Cell;
-use crate::model::condition::Condition;
-use crate::model::decision::{Policy, Verdict};
+use crate::model::decision::Verdict;
 use crate::model::event::{Event, Kind};
 use crate::model::snapshot::Snapshot;
 use crate::model::state::{Attempt, State};
 use crate::model::time::Timestamp;
-use crate::plan::Plan;
 
 /// What a play must have had, or it has shown nothing.
 pub(super) const COUNTED: [&str; 25] = [
@@ -63,19 +61,19 @@ pub(super) struct Seen<'a> {
 }
 
 /// A moment by the clock, and by the minutes that really went by.
-type Moment = (Timestamp, u64);
+pub(super) type Moment = (Timestamp, u64);
 
 pub(super) struct Oracle {
-    seed: u64,
+    pub(super) seed: u64,
     pub(super) counts: BTreeMap<&'static str, u64>,
     /// When attempts were begun, by subject.
-    attempts: BTreeMap<String, Vec<Moment>>,
+    pub(super) attempts: BTreeMap<String, Vec<Moment>>,
     /// What was agreed to and not used: incident, attempt, version of the plan.
-    agreed: BTreeMap<String, (String, u32, String)>,
+    pub(super) agreed: BTreeMap<String, (String, u32, String)>,
     /// When each subject was last seen in a condition that its plan does not act on, and the plan.
-    otherwise: BTreeMap<String, (Moment, Option<String>)>,
+    pub(super) otherwise: BTreeMap<String, (Moment, Option<String>)>,
     /// When the next attempt was said to be due, by subject, attempt and attempts in the window.
-    due: BTreeMap<(String, String, usize), Timestamp>,
+    pub(super) due: BTreeMap<(String, String, usize), Timestamp>,
     /// The number of the event behind which the journal begins.
     base: u64,
 }
@@ -93,7 +91,7 @@ impl Oracle {
         }
     }
 
-    fn count(&mut self, what: &'static str) {
+    pub(super) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
 
@@ -168,7 +166,7 @@ impl Oracle {
     }
 
     #[track_caller]
-    fn rule(&self, seen: &Seen<'_>, holds: bool, broken: &str, subject: &str) {
+    pub(super) fn rule(&self, seen: &Seen<'_>, holds: bool, broken: &str, subject: &str) {
         assert!(
             holds,
             "seed {}, minute {}, {subject}: {broken}\n{:#?}\n{:#?}\nbefore: {:#?}",
@@ -241,188 +239,6 @@ impl Oracle {
         all.len() >= protection.min_subjects as usize
             && most >= 1
             && most as f64 >= all.len() as f64 * protection.fraction
-    }
-
-    /// One attempt that was begun.
-    fn attempt(&mut self, seen: &Seen<'_>, intent: &Event) {
-        self.count("attempt");
-        let name = intent.subject.clone().unwrap();
-        let plan = seen.laws.plan(intent.plan.as_deref().unwrap());
-        let now = seen.snapshot.taken_at;
-        let view = look(seen.snapshot, &name).unwrap();
-        self.rule(seen, view.observed, "acted on what was not seen", &name);
-        let condition = view.condition(Some(plan));
-        let asked = plan.when.status.contains(&condition);
-        self.rule(
-            seen,
-            asked,
-            "acted on a condition that the plan does not act on",
-            &name,
-        );
-        let well = view.base == Condition::Healthy && condition == Condition::Healthy;
-        self.rule(seen, !well, "acted on a healthy subject", &name);
-        self.rule(seen, !view.frozen(), "acted on a frozen cell", &name);
-        let pause = |name: &str| seen.before.memory.get(name).and_then(|m| m.pause.as_ref());
-        let paused = pause(&name).is_some_and(|p| p.until.is_none_or(|until| now < until));
-        self.rule(seen, !paused, "acted on a paused subject", &name);
-        let code = view
-            .ended
-            .and_then(|e| e.exit_code)
-            .filter(|_| condition == Condition::Exited);
-        self.rule(seen, code != Some(0), "acted on what was done", &name);
-        let idle = view
-            .report()
-            .is_some_and(|word| matches!(word, "idle" | "done"));
-        self.rule(seen, !idle, "acted on what was excused", &name);
-        for need in &plan.needs {
-            let view = look(seen.snapshot, &need.text);
-            let up = view.is_some_and(|v| v.base == Condition::Healthy || is_done(seen, &v));
-            let same = need.text == name;
-            self.rule(
-                seen,
-                up || same,
-                "acted before what it needs was healthy",
-                &name,
-            );
-        }
-        self.consent(seen, intent, plan, &name);
-        self.limits(seen, plan, &name);
-        let began = (intent.ts, seen.host.minutes);
-        self.attempts.entry(name).or_default().push(began);
-    }
-
-    fn consent(&mut self, seen: &Seen<'_>, intent: &Event, plan: &Plan, name: &str) {
-        let agreed = self.agreed.remove(name);
-        match plan.policy {
-            Policy::Auto => {}
-            Policy::Never => self.rule(seen, false, "acted under policy never", name),
-            Policy::Ask => {
-                let wanted = (
-                    intent.incident.clone().unwrap(),
-                    intent.attempt.unwrap(),
-                    plan.hash.clone(),
-                );
-                self.rule(
-                    seen,
-                    agreed == Some(wanted),
-                    "acted without a yes to this attempt",
-                    name,
-                );
-            }
-        }
-    }
-
-    /// Budget, backoff, verification, and how long it must have been down.
-    fn limits(&mut self, seen: &Seen<'_>, plan: &Plan, name: &str) {
-        let now = seen.snapshot.taken_at;
-        let made = self.attempts.get(name).cloned().unwrap_or_default();
-        let counted = self.in_window(name, plan, now);
-        let allowed = plan.limits.attempts as usize;
-        self.rule(
-            seen,
-            counted < allowed,
-            "more attempts than the budget has",
-            name,
-        );
-        let steady = |since: u64| seen.host.clock_set.is_none_or(|set| set < since);
-        if let Some((last, minute)) = made.last().filter(|(_, m)| steady(*m)) {
-            let backoff = &plan.limits.backoff;
-            let grown =
-                backoff.initial.as_secs_f64() * backoff.factor.powi(counted.max(1) as i32 - 1);
-            let least = grown.min(backoff.max.as_secs_f64()) * (1.0 - backoff.jitter);
-            let waited = now.since(*last).as_secs_f64();
-            self.rule(
-                seen,
-                counted == 0 || waited + 1e-3 >= least,
-                "acted before the backoff was over",
-                name,
-            );
-            let attempt = last_attempt(seen.before, name);
-            let died = look(seen.snapshot, name)
-                .and_then(|v| v.ended.filter(|end| end.at >= *last))
-                .is_some();
-            let shown = attempt.is_none_or(|a| a.verify_until.is_none_or(|until| now >= until));
-            self.rule(
-                seen,
-                shown || died || *minute > seen.host.minutes,
-                "acted while an attempt could still show",
-                name,
-            );
-        }
-        // Under another plan other conditions count, from the beginning.
-        let same = |of: &Option<String>| of.as_ref().is_none_or(|of| *of == plan.name);
-        let known = self.otherwise.get(name);
-        if let Some(((otherwise, _), _)) = known.filter(|((_, m), of)| steady(*m) && same(of)) {
-            let down = now.since(*otherwise);
-            self.rule(
-                seen,
-                down >= plan.when.r#for,
-                "acted on what was not down for long enough",
-                name,
-            );
-        }
-    }
-
-    /// How many attempts lie in the window, or in the future (the clock has gone back since).
-    fn in_window(&self, name: &str, plan: &Plan, now: Timestamp) -> usize {
-        let begins = now.minus(plan.limits.within);
-        let made = self.attempts.get(name);
-        made.map_or(0, |made| made.iter().filter(|(at, _)| *at > begins).count())
-    }
-
-    /// Only what an attempt has started shows that it worked.
-    fn recoveries(&mut self, seen: &Seen<'_>) {
-        let now = seen.snapshot.taken_at;
-        let closed = |e: &&Event| {
-            e.event == Kind::IncidentClosed && e.reason.as_deref() == Some("recovered")
-        };
-        for event in seen.events.iter().filter(closed) {
-            let name = event.subject.clone().unwrap();
-            let Some(last) = last_attempt(seen.before, &name) else {
-                continue;
-            };
-            let ended = last.ended.filter(|ended| *ended <= now);
-            let open = last.verify_until.is_some_and(|until| now < until);
-            let of_it = event.incident.as_ref() == Some(&last.incident);
-            let beat = look(seen.snapshot, &name).and_then(|v| v.cell.and(v.beat));
-            if let (Some(ended), Some(beat), true, true) = (ended, beat, open, of_it) {
-                let news = beat.last > ended;
-                self.count("recovered by news");
-                self.rule(seen, news, "an old beat counts as recovery", &name);
-            }
-        }
-    }
-
-    /// Whoever asks is told the same instant.
-    fn backoff_is_told_once(&mut self, seen: &Seen<'_>) {
-        for decision in seen
-            .decisions
-            .list
-            .iter()
-            .filter(|d| d.verdict == Verdict::Backoff)
-        {
-            let name = &decision.subject;
-            let plan = seen.laws.plan(decision.plan.as_deref().unwrap());
-            let used = self.in_window(name, plan, seen.snapshot.taken_at);
-            let (Some(last), Some(next)) =
-                (last_attempt(seen.before, name), decision.next_attempt_at)
-            else {
-                // An attempt that was settled in this very run.
-                continue;
-            };
-            let key = (
-                name.clone(),
-                format!("{} {} {}", plan.name, last.r#ref, last.at),
-                used,
-            );
-            let told = *self.due.entry(key).or_insert(next);
-            self.rule(
-                seen,
-                told == next,
-                "the next attempt is due at another moment than was said",
-                name,
-            );
-        }
     }
 
     /// What a whole run over everything saw.
@@ -514,13 +330,13 @@ impl Oracle {
 }
 
 /// What has come to its end as it should counts as healthy.
-fn is_done(seen: &Seen<'_>, view: &View<'_>) -> bool {
+pub(super) fn is_done(seen: &Seen<'_>, view: &View<'_>) -> bool {
     let governed = seen.laws.plans.governing(&view.who).is_some();
     let code = view.ended.and_then(|end| end.exit_code);
     governed && (code == Some(0) || view.report() == Some("done"))
 }
 
-fn last_attempt<'a>(state: &'a State, name: &str) -> Option<&'a Attempt> {
+pub(super) fn last_attempt<'a>(state: &'a State, name: &str) -> Option<&'a Attempt> {
     state.memory.get(name).and_then(|m| m.attempts.last())
 }
 

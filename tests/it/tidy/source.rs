@@ -56,7 +56,8 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
         });
     }
     for source in &mut all {
-        if tests.contains(&repository().join(&source.path)) {
+        let path = repository().join(&source.path);
+        if path.ancestors().any(|path| tests.contains(path)) {
             source.shipped.clear();
         }
     }
@@ -176,11 +177,12 @@ pub(super) fn files_of_tests(path: &Path, text: &str) -> Vec<PathBuf> {
             .and_then(|line| line.split('"').nth(1));
         let name = lines.next()?.split_once("mod ")?.1.strip_suffix(';')?;
         Some(match written {
-            Some(written) => folder.join(written),
-            None => own.join(format!("{name}.rs")),
+            Some(written) => vec![folder.join(written)],
+            // A module of tests may be a folder, and all below it is for tests too.
+            None => vec![own.join(format!("{name}.rs")), own.join(name)],
         })
     });
-    declared.collect()
+    declared.flatten().collect()
 }
 
 pub(super) fn first_word(text: &str) -> &str {
@@ -209,7 +211,7 @@ fn what_is_for_tests_does_not_ship() {
     let files = |path: &str| files_of_tests(Path::new(path), text);
     assert_eq!(
         files("/s/x.rs"),
-        [Path::new("/s/x_tests.rs"), Path::new("/s/x/sample.rs")]
+        ["/s/x_tests.rs", "/s/x/sample.rs", "/s/x/sample"].map(Path::new)
     );
     assert_eq!(files("/s/mod.rs")[1], Path::new("/s/sample.rs"));
 }
