@@ -228,6 +228,20 @@ impl Page {
             about.map(ToString::to_string).unwrap_or_default()
         ));
         self.options(own.into_iter());
+        for sub in command.get_subcommands().filter(|s| !s.is_hide_set()) {
+            let mut tag = format!("{} {}", command.get_name(), sub.get_name());
+            for arg in sub.get_positionals() {
+                let name = arg.get_id().as_str().to_uppercase();
+                let (open, close) = if arg.is_required_set() {
+                    (" ", "")
+                } else {
+                    (" [", "]")
+                };
+                tag.push_str(&format!("{open}{name}{close}"));
+            }
+            let about = sub.get_about().map(ToString::to_string);
+            self.entry(&tag, &format!("{}.", about.unwrap_or_default()));
+        }
     }
 
     /// The options as clap_mangen writes them, without its heading.
@@ -263,6 +277,13 @@ mod tests {
                 "{}",
                 command.get_name()
             );
+            let nested = command.get_subcommands().filter(|c| c.get_name() != "help");
+            for sub in nested.map(Command::get_name) {
+                assert!(
+                    page.contains(&format!("{} {sub}", command.get_name())),
+                    "{sub}"
+                );
+            }
             for long in command.get_arguments().filter_map(Arg::get_long) {
                 assert!(page.contains(&format!("--{long}")), "{long}");
             }

@@ -75,6 +75,8 @@ struct Word {
     by: String,
     at: Timestamp,
     attempt: Option<u32>,
+    /// Why it was paused.
+    reason: Option<String>,
     until: Option<Timestamp>,
 }
 
@@ -298,6 +300,7 @@ impl Past {
                     by: event.actor.clone(),
                     at: event.ts,
                     attempt: event.attempt,
+                    reason: event.reason.clone(),
                     until: event.until,
                 };
                 keep(&mut self.words, word, MOST);
@@ -371,7 +374,10 @@ impl Word {
             Kind::Approved => format!("{} agreed to{attempt}", self.by),
             Kind::Denied => format!("{} refused{attempt}{until}", self.by),
             Kind::ApprovalExpired => format!("nobody answered about{attempt}"),
-            Kind::Paused => format!("{} paused it{until}", self.by),
+            Kind::Paused => {
+                let reason = self.reason.as_deref().unwrap_or_default();
+                format!("{} paused it{until}: {reason}", self.by)
+            }
             Kind::Resumed => format!("{} resumed it", self.by),
             Kind::Reset => format!("{} had its attempts forgotten", self.by),
             _ => "its attempts were used up".to_owned(),

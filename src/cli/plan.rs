@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::args::{Common, PlanCommand};
 use super::list::{wants_json, warn_all};
-use super::setup::{Setup, overrides};
+use super::setup::{Setup, known, overrides};
 use super::subject::{look_at, missing, names, trimmed};
 use super::{Ending, out};
 use crate::config::{self, Env};
@@ -63,6 +63,8 @@ fn lint(common: &Common, paths: Vec<PathBuf>) -> Result<Ending, Failure> {
         schema: SCHEMA,
         ..Lint::default()
     };
+    // Of a configuration that cannot be read nothing is known, and so nothing is said.
+    let mut names = Known::default();
     let mut of_run = Vec::new();
     match config::load(&overrides, &Env::read()) {
         Ok(loaded) => {
@@ -77,20 +79,24 @@ fn lint(common: &Common, paths: Vec<PathBuf>) -> Result<Ending, Failure> {
                     .map(|f| from_bytes(f.as_os_str().as_encoded_bytes()));
                 found.files.extend(file.map(|f| f.into_owned()));
             }
+            names = known(&loaded.config);
             of_run = loaded.config.plans;
         }
         Err(refused) if paths.is_empty() => {
             if refused.problems.is_empty() {
                 found.unreadable.push(refused.message);
             }
+            of_run = match overrides.plans.is_empty() {
+                true => beside(&refused.problems),
+                false => overrides.plans.clone(),
+            };
             found.problems.extend(refused.problems);
-            of_run.clone_from(&overrides.plans);
         }
         Err(_) => {}
     }
     let paths = if paths.is_empty() { of_run } else { paths };
     let files = read(&paths, &trust, &mut found);
-    let (plans, problems) = plan::load(&files, &Known::default());
+    let (plans, problems) = plan::load(&files, &names);
     found.files.extend(files.into_iter().map(|file| file.name));
     found.plans = plans.plans().len();
     found.problems.extend(problems);
@@ -101,6 +107,14 @@ fn lint(common: &Common, paths: Vec<PathBuf>) -> Result<Ending, Failure> {
     found.errors = errors.count() + found.unreadable.len();
     found.warnings = found.problems.len() + found.unreadable.len() - found.errors;
     tell(common, json, &found)
+}
+
+/// The plans that lie beside a configuration in which something is wrong: where it names others,
+/// that cannot be told before it is mended.
+fn beside(problems: &[Problem]) -> Vec<PathBuf> {
+    let file = problems.first().map(|problem| Path::new(&problem.file));
+    let plans = file.and_then(Path::parent).map(|dir| dir.join("plans"));
+    plans.into_iter().filter(|plans| plans.is_dir()).collect()
 }
 
 /// Reads what can be read of these.

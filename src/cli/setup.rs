@@ -1,5 +1,6 @@
 //! From options, environment and configuration file to what a command works by.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -112,7 +113,7 @@ impl Setup {
         let paths = &self.config.plans;
         let files = config::read_plans(paths, &self.trust, &mut self.warnings);
         let files = files.map_err(|refused| refused.message)?;
-        let (plans, problems) = plan::load(&files, &plan::Known::default());
+        let (plans, problems) = plan::load(&files, &self.known());
         let is_error = |p: &&Problem| p.severity == Severity::Error;
         let errors: Vec<String> = problems
             .iter()
@@ -128,6 +129,11 @@ impl Setup {
         }));
         self.plans = plans;
         Ok(())
+    }
+
+    /// What plans can name of the configuration.
+    pub(super) fn known(&self) -> plan::Known {
+        known(&self.config)
     }
 
     /// What a decision is made by.
@@ -188,6 +194,17 @@ impl Setup {
     }
 }
 
+/// What plans can name of a configuration.
+pub(super) fn known(config: &Config) -> plan::Known {
+    let gateways = config.gateways.iter();
+    plan::Known {
+        // This version has no channels but the shell.
+        channels: Some(BTreeSet::new()),
+        gateways: Some(gateways.map(|gateway| gateway.name.clone()).collect()),
+    }
+}
+
+/// What the options say that come before environment and file.
 pub(super) fn overrides(
     common: &Common,
     stale_after: Option<Duration>,

@@ -3,6 +3,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::core::decide::{cell_of, is_gateway, subjects};
+use crate::core::view::GATEWAY;
 use crate::model::cell::Cell;
 use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::Snapshot;
@@ -58,18 +59,14 @@ fn only(cell: &str) -> GlobSet {
 /// A sentence: there is no such subject, and what there is instead.
 pub(super) fn names(snapshot: &Snapshot, wanted: &str) -> Result<Vec<String>, String> {
     if is_gateway(wanted) {
-        let named = snapshot
-            .gateways
-            .iter()
-            .map(|g| format!("gateway:{}", g.name));
-        let all: Vec<String> = named.collect();
-        if all.iter().any(|name| name == wanted) {
+        let name = wanted.strip_prefix(GATEWAY).unwrap_or(wanted);
+        let gateways = snapshot.gateways.iter();
+        let all: Vec<String> = gateways.map(|g| g.name.to_string()).collect();
+        if all.iter().any(|known| known == name) {
             return Ok(vec![wanted.to_owned()]);
         }
-        return Err(format!(
-            "there is no gateway `{wanted}`{}",
-            instead(wanted, &all)
-        ));
+        let instead = instead(name, &all, "there is");
+        return Err(format!("there is no gateway `{name}`{instead}"));
     }
     let id = cell_of(wanted);
     let Some(cell) = snapshot.cells.iter().find(|cell| &*cell.id == id) else {
@@ -107,19 +104,19 @@ fn of_cell(cell: &Cell, wanted: &str) -> Result<Vec<String>, String> {
     Err(format!(
         "the cell {} has no agent `{agent}`{}",
         cell.id,
-        instead(agent, &agents)
+        instead(agent, &agents, "it has")
     ))
 }
 
 /// What there is instead of a name that there is not.
-fn instead(word: &str, names: &[String]) -> String {
+fn instead(word: &str, names: &[String], has: &str) -> String {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     if let Some(help) = did_you_mean(word, &names) {
         return format!("; {help}");
     }
     match names.len() {
         0 => String::new(),
-        _ => format!("; it has {}", shortened(&names.join(", "), WIDEST)),
+        _ => format!("; {has} {}", shortened(&names.join(", "), WIDEST)),
     }
 }
 

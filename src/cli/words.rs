@@ -133,6 +133,18 @@ impl Order<'_> {
         })?;
         let now = host::now();
         let mut store = Store::open(&dir, &lock, &run, now).map_err(failed)?;
+        // Whose run was ended for this one's sake must be seen, whatever comes of the rest.
+        if let Some(hung) = &lock.ended {
+            let killed = Event {
+                pid: Some(hung.pid),
+                reason: Some(format!("run {} hung", hung.run)),
+                ..Event::new(Kind::RunKilled, now, &run)
+            };
+            store
+                .record(&mut [killed])
+                .and_then(|()| store.save())
+                .map_err(failed)?;
+        }
         let mut events = choose(&store.state, now)?;
         let actor = format!("operator:{}", host::operator());
         for event in &mut events {

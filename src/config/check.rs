@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::raw::{OneOrMany, RawConfig, RawLimits, RawLogs, RawProtection};
-use super::{Config, Limits, Logs, Protection};
+use super::raw::{OneOrMany, RawConfig, RawGateway, RawLimits, RawLogs, RawProtection};
+use super::{Config, Gateway, Limits, Logs, Protection};
 use crate::model::text::check_id;
+use crate::plan;
 use crate::yaml::{Place, Problems, Secret, Spanned};
 
 /// Puts what is written over the defaults.
@@ -70,6 +71,7 @@ pub(super) fn convert(
         prometheus_subjects: raw
             .prometheus_subjects
             .unwrap_or(default.prometheus_subjects),
+        gateways: check.gateways(raw.gateways.unwrap_or_default()),
         protection: check.protection(raw.protection.unwrap_or_default()),
         limits: check.limits(raw.limits.unwrap_or_default()),
         logs: check.logs(raw.logs.unwrap_or_default()),
@@ -210,6 +212,30 @@ impl Check<'_, '_> {
             self.problems.warning(place, message);
         }
         Some(path)
+    }
+
+    fn gateways(&mut self, raw: Vec<RawGateway>) -> Vec<Gateway> {
+        let mut gateways: Vec<Gateway> = Vec::new();
+        for raw in raw {
+            let Spanned { value: name, place } = raw.name;
+            if let Err(why) = check_id(&name, 100) {
+                let message = format!("`name` is part of a subject's name: {why}");
+                self.problems.error(place, message);
+            }
+            if gateways.iter().any(|known| known.name == name) {
+                let message = format!("there are two gateways of the name `{name}`");
+                self.problems.error(place, message);
+            }
+            let stale_after = raw.stale_after.map(|s| (s.place, s.value.0));
+            gateways.push(Gateway {
+                name,
+                heartbeat: self.path(raw.heartbeat),
+                stale_after: self.above_zero(stale_after),
+                probes: plan::probes_of_gateway(raw.probes.unwrap_or_default(), self.problems),
+            });
+        }
+        gateways.sort_by(|a, b| a.name.cmp(&b.name));
+        gateways
     }
 
     fn protection(&mut self, raw: RawProtection) -> Protection {

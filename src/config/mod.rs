@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::cell::FOUNDATION_SUBDIRS;
+use crate::plan::types::Probe;
 use crate::sys::beneath::Mounts;
 
 pub use crate::model::protection::Protection;
@@ -56,6 +57,8 @@ pub struct Config {
     pub prometheus_textfile: Option<PathBuf>,
     /// Whether that file also has a sample for each subject that is down.
     pub prometheus_subjects: bool,
+    /// Agents outside any cell, in byte order of their names.
+    pub gateways: Vec<Gateway>,
     /// Mass-failure protection.
     pub protection: Protection,
     /// What one run may do at most.
@@ -103,6 +106,19 @@ impl Config {
             .gap
             .max(self.heartbeat_interval.saturating_mul(3))
     }
+}
+
+/// An agent outside any cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// Its name.
+    pub name: String,
+    /// The file that it beats in.
+    pub heartbeat: Option<PathBuf>,
+    /// How old its beat may be; `None`: as old as any.
+    pub stale_after: Option<Duration>,
+    /// What else is asked about it.
+    pub probes: Vec<Probe>,
 }
 
 /// What one run may do at most.
@@ -160,6 +176,7 @@ impl Default for Config {
             plans: Vec::new(),
             prometheus_textfile: None,
             prometheus_subjects: false,
+            gateways: Vec::new(),
             protection: Protection::default(),
             limits: Limits::default(),
             logs: Logs::default(),

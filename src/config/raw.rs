@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
+use crate::plan::raw::probes::RawProbe;
 use crate::yaml::units::{Seconds, Size, Span};
 use crate::yaml::{Secret, Spanned};
 
@@ -48,6 +49,8 @@ pub struct RawConfig {
     pub prometheus_textfile: Option<Spanned<String>>,
     /// Whether those metrics also have a sample for each subject that is down. Default false.
     pub prometheus_subjects: Option<bool>,
+    /// Agents outside any cell.
+    pub gateways: Option<Vec<RawGateway>>,
     /// Mass-failure protection.
     pub protection: Option<RawProtection>,
     /// What one run may do at most.
@@ -76,6 +79,22 @@ pub struct RawProtection {
     pub gap: Option<Span>,
     /// For this long after a boot nobody is revived. Default 2m.
     pub settle: Option<Span>,
+}
+
+/// An agent outside any cell, watched by its heartbeat and its probes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Gateway")]
+pub struct RawGateway {
+    /// Its name: letters, digits, `.`, `_`, `-`; no leading dot. Unique.
+    pub name: Spanned<String>,
+    /// The file that it beats in. `~` is the home, a relative path is taken from this file's
+    /// directory.
+    pub heartbeat: Option<Spanned<String>>,
+    /// How old its beat may be. Default: the configured `stale_after`.
+    pub stale_after: Option<Spanned<Span>>,
+    /// What else is asked about it, as in a plan.
+    pub probes: Option<Vec<Spanned<RawProbe>>>,
 }
 
 /// What one run may do at most.

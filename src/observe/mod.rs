@@ -4,12 +4,15 @@
 //! cell of which just that is known.
 
 pub mod cell;
+mod gateways;
 pub mod heartbeat;
 mod json;
 pub mod manifest;
 mod mounts;
 mod pool;
 mod root;
+
+pub use gateways::Watched;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +46,8 @@ pub struct Look {
     pub trust: Option<Trust>,
     /// When the run must be over.
     pub deadline: Instant,
+    /// The gateways, in byte order of their names.
+    pub gateways: Vec<Watched>,
     /// Hears, once a look takes long enough to be noticed, how many cells of how many are done.
     pub progress: Option<fn(usize, usize)>,
 }
@@ -54,6 +59,11 @@ pub struct Look {
 /// The missions root is missing, no directory, or cannot be read.
 pub fn snapshot(look: Look, now: Timestamp) -> Result<Snapshot, Failure> {
     let (missions_root, full) = (look.root.clone(), look.scope.is_none());
+    // Gateways belong to looks at everything.
+    let gateways = match full {
+        true => gateways::read_all(&look, now),
+        false => Vec::new(),
+    };
     let seen = pool::read_all(look, now)?;
     Ok(Snapshot {
         taken_at: now,
@@ -62,7 +72,7 @@ pub fn snapshot(look: Look, now: Timestamp) -> Result<Snapshot, Failure> {
         root: seen.mark,
         full,
         cells: seen.cells,
-        gateways: Vec::new(),
+        gateways,
         ended: std::collections::BTreeMap::new(),
         uptime: crate::sys::host::uptime(),
         warnings: seen.warnings,

@@ -140,7 +140,8 @@ pub(super) fn carry_out(
 ) -> Result<(), StoreError> {
     let actions = due(judged);
     let config = &request.config;
-    let logs = Logs::new(config.logs_dir(), config.logs.max_bytes);
+    // Not before there is a use for it: it reads the time zone.
+    let logs = || Logs::new(config.logs_dir(), config.logs.max_bytes);
     if !actions.is_empty() && !request.no_act {
         let around = Surroundings {
             run: about.id.clone(),
@@ -149,7 +150,7 @@ pub(super) fn carry_out(
                 .unwrap_or(deadline),
             aftermath: AFTERMATH,
             at_once: AT_ONCE,
-            logs: logs.clone(),
+            logs: logs(),
             own: Own::read(),
             now: host::now,
         };
@@ -162,7 +163,7 @@ pub(super) fn carry_out(
     }
     if is_another_day(&store.state, about.started_at) {
         let until = Instant::now() + PRUNE_FOR;
-        if let Err(why) = logs::prune(&logs, config.logs.keep, about.started_at, until) {
+        if let Err(why) = logs::prune(&logs(), config.logs.keep, about.started_at, until) {
             judged.warnings.push(Warning::new("logs", why));
         }
     }

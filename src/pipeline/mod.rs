@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use globset::GlobSet;
 
-use crate::config::Config;
+use crate::config::{Config, Gateway};
 use crate::core::classify::Limits;
 use crate::core::decide::{self, Decisions};
 use crate::core::holds;
@@ -27,7 +27,7 @@ use crate::model::exit::{Exit, Failure};
 use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::state::State;
 use crate::model::time::{Timestamp, millis};
-use crate::observe::{self, Look};
+use crate::observe::{self, Look, Watched};
 use crate::plan::{Plan, PlanSet};
 use crate::report::ping::Ping;
 use crate::report::{Report, Run, bounded};
@@ -110,7 +110,16 @@ pub fn look(
         mounts: config.mounts(),
         trust: host::is_root().then(|| trust.clone()),
         deadline,
+        gateways: config.gateways.iter().map(watched).collect(),
         progress: None,
+    }
+}
+
+fn watched(gateway: &Gateway) -> Watched {
+    Watched {
+        name: gateway.name.clone(),
+        heartbeat: gateway.heartbeat.clone(),
+        stale_after: gateway.stale_after,
     }
 }
 

@@ -121,6 +121,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn by_hand_it_is_the_same_as_by_globset(glob in "[ab*]{0,6}", name in "[ab]{0,8}") {
             let theirs = globset::Glob::new(&glob).unwrap().compile_matcher();

@@ -13,6 +13,7 @@ mod cross;
 pub mod glob;
 mod index;
 pub mod load;
+mod out;
 pub mod raw;
 pub mod set;
 pub mod show;
@@ -20,6 +21,7 @@ pub mod template;
 pub mod types;
 pub mod window;
 
+pub(crate) use check::probes_of_gateway;
 pub use load::{File, Known, load};
 pub use set::{Mismatch, PlanSet, Who};
 pub use show::show;

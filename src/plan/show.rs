@@ -1,25 +1,34 @@
 //! A plan after defaults: as YAML that loads again to the same plan, and as its hash.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
 
 use super::glob::Glob;
+use super::out::{Map, Out};
 use super::template::Template;
 use super::types::{
     Expect, FileProbe, Given, HttpProbe, Match, Plan, Probe, ProbeKind, ProcessBy, Test,
 };
 use super::window::Window;
 use crate::model::step::{Http, Run, SignalStep, SignalTo, Spawn, Step};
-use crate::model::time::{Timestamp, exact};
+
+/// Line ends of YAML 1.1, by which the writer goes, and not of 1.2, by which the reader does.
+const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
 /// The plan after defaults, as YAML that loads again to a plan with the same hash.
 ///
 /// # Errors
 /// A sentence, where it cannot be written.
 pub fn show(plan: &Plan) -> Result<String, String> {
-    serde_yaml::to_string(&value(plan)).map_err(|e| e.to_string())
+    let text = serde_yaml::to_string(&value(plan)).map_err(|e| e.to_string())?;
+    if !text.contains(BREAKS) {
+        return Ok(text);
+    }
+    // JSON is YAML, and there they stand between double quotes, where they can be written out.
+    let mut text = serde_json::to_string_pretty(&value(plan)).map_err(|e| e.to_string())?;
+    for c in BREAKS {
+        text = text.replace(c, &format!("\\u{:04x}", c as u32));
+    }
+    Ok(text + "\n")
 }
 
 /// The plan after defaults, for any serializer.
@@ -43,9 +52,7 @@ pub fn value(plan: &Plan) -> impl Serialize + use<> {
 /// description, whom it tells of what, its tests, and where it is written.
 #[must_use]
 pub(super) fn hash(plan: &Plan) -> String {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-    Out::Map(effective(plan)).hash(&mut hash);
-    format!("{:016x}", hash.0)
+    Out::Map(effective(plan)).digest()
 }
 
 /// What can change a decision or an effect.
@@ -300,214 +307,4 @@ fn given(given: &Given) -> Map {
     map.list("down", &given.down);
     map.maybe("now", given.now);
     map
-}
-
-/// A value that is to be shown or hashed.
-#[derive(Clone, Debug)]
-enum Out {
-    Text(String),
-    Bool(bool),
-    Whole(i128),
-    Number(f64),
-    Span(Duration),
-    Null,
-    List(Vec<Out>),
-    Map(Map),
-}
-
-/// Keys and values, in the order in which they are shown.
-#[derive(Clone, Debug, Default)]
-struct Map(Vec<(String, Out)>);
-
-impl Map {
-    fn put(&mut self, key: &str, value: impl Into<Out>) {
-        self.0.push((key.to_owned(), value.into()));
-    }
-
-    fn maybe(&mut self, key: &str, value: Option<impl Into<Out>>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
-    }
-
-    /// One word of an enum.
-    fn word(&mut self, key: &str, value: &impl Serialize) {
-        self.put(key, Out::word(value));
-    }
-
-    /// A list, unless it is empty.
-    fn filled(&mut self, key: &str, list: Vec<Out>) {
-        if !list.is_empty() {
-            self.put(key, Out::List(list));
-        }
-    }
-
-    fn list<'a, T: 'a>(&mut self, key: &str, list: &'a [T])
-    where
-        &'a T: Into<Out>,
-    {
-        self.filled(key, list.iter().map(Into::into).collect());
-    }
-
-    fn pairs<'a, T: 'a>(&mut self, key: &str, pairs: &'a BTreeMap<String, T>)
-    where
-        &'a T: Into<Out>,
-    {
-        let pairs = pairs.iter().map(|(key, value)| (key.clone(), value.into()));
-        self.section(key, Map(pairs.collect()));
-    }
-
-    /// A mapping, unless it is empty.
-    fn section(&mut self, key: &str, map: Map) {
-        if !map.0.is_empty() {
-            self.put(key, Out::Map(map));
-        }
-    }
-
-    fn append(&mut self, mut other: Map) {
-        self.0.append(&mut other.0);
-    }
-}
-
-impl Out {
-    fn text(text: &str) -> Self {
-        Out::Text(text.to_owned())
-    }
-
-    fn word(value: &impl Serialize) -> Self {
-        match serde_json::to_value(value) {
-            Ok(value) => Out::from(&value),
-            Err(_) => Out::Null,
-        }
-    }
-
-    fn list<'a, T: 'a>(list: &'a [T]) -> Self
-    where
-        &'a T: Into<Out>,
-    {
-        Out::List(list.iter().map(Into::into).collect())
-    }
-
-    /// What tells it from every other value: its kind, its length, itself.
-    fn hash(&self, hash: &mut Fnv) {
-        match self {
-            Out::Null => hash.add(b"0"),
-            Out::Bool(value) => hash.add(if *value { b"t" } else { b"f" }),
-            Out::Whole(n) => {
-                hash.add(b"i");
-                hash.add(&n.to_le_bytes());
-            }
-            Out::Number(n) => {
-                hash.add(b"n");
-                hash.add(&n.to_bits().to_le_bytes());
-            }
-            Out::Span(span) => {
-                hash.add(b"d");
-                hash.add(&span.as_nanos().to_le_bytes());
-            }
-            Out::Text(text) => hash.text(text),
-            Out::List(items) => {
-                hash.add(b"l");
-                hash.add(&(items.len() as u64).to_le_bytes());
-                items.iter().for_each(|item| item.hash(hash));
-            }
-            Out::Map(Map(entries)) => {
-                hash.add(b"m");
-                hash.add(&(entries.len() as u64).to_le_bytes());
-                for (key, value) in entries {
-                    hash.text(key);
-                    value.hash(hash);
-                }
-            }
-        }
-    }
-}
-
-macro_rules! from {
-    ($($from:ty, $value:ident => $out:expr;)*) => {
-        $(impl From<$from> for Out {
-            fn from($value: $from) -> Self {
-                $out
-            }
-        })*
-    };
-}
-
-from! {
-    &str, text => Out::text(text);
-    &String, text => Out::text(text);
-    &Template, template => Out::text(template.source());
-    bool, value => Out::Bool(value);
-    u64, n => Out::Whole(n.into());
-    i32, n => Out::Whole(n.into());
-    &i32, n => Out::Whole((*n).into());
-    f64, n => Out::Number(n);
-    Duration, span => Out::Span(span);
-    Timestamp, time => Out::Text(time.to_string());
-}
-
-impl From<&serde_json::Value> for Out {
-    fn from(value: &serde_json::Value) -> Self {
-        use serde_json::Value;
-        match value {
-            Value::Null => Out::Null,
-            Value::Bool(value) => Out::Bool(*value),
-            Value::Number(n) => match (n.as_u64(), n.as_i64()) {
-                (Some(n), _) => Out::Whole(n.into()),
-                (_, Some(n)) => Out::Whole(n.into()),
-                _ => Out::Number(n.as_f64().unwrap_or(f64::NAN)),
-            },
-            Value::String(text) => Out::text(text),
-            Value::Array(items) => Out::list(items),
-            Value::Object(map) => {
-                // By their names, whatever order the map keeps.
-                let mut entries: Vec<(String, Out)> =
-                    map.iter().map(|(k, v)| (k.clone(), v.into())).collect();
-                entries.sort_by(|a, b| a.0.cmp(&b.0));
-                Out::Map(Map(entries))
-            }
-        }
-    }
-}
-
-impl Serialize for Out {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Out::Text(text) => s.serialize_str(text),
-            Out::Bool(value) => s.serialize_bool(*value),
-            Out::Whole(n) => match (u64::try_from(*n), i64::try_from(*n)) {
-                (Ok(n), _) => s.serialize_u64(n),
-                (_, Ok(n)) => s.serialize_i64(n),
-                _ => s.serialize_i128(*n),
-            },
-            Out::Number(n) => s.serialize_f64(*n),
-            Out::Span(span) => s.collect_str(&exact(*span)),
-            Out::Null => s.serialize_unit(),
-            Out::List(items) => s.collect_seq(items),
-            Out::Map(Map(entries)) => {
-                let mut map = s.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
-            }
-        }
-    }
-}
-
-/// FNV-1a with 64 bits: the same everywhere and for ever. Nobody is kept out by it.
-struct Fnv(u64);
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.add(b"s");
-        self.add(&(text.len() as u64).to_le_bytes());
-        self.add(text.as_bytes());
-    }
 }

@@ -80,17 +80,40 @@ impl Template {
     /// A sentence: what is wrong with its syntax, or that it names a filter, a test or a function
     /// that there is not.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_with_variables(text).map(|(template, _)| template)
+    }
+
+    /// The same, and what it names of the world, as [`Template::variables`] has it.
+    pub(super) fn parse_with_variables(text: &str) -> Result<(Self, Vec<String>), String> {
         let dynamic = ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin));
         let template = Self {
             source: text.to_owned(),
             dynamic,
         };
-        if dynamic {
-            let compiled = ENVIRONMENT.template_from_str(text);
-            compiled.map_err(|e| told(&e))?;
-            template.tried()?;
+        if !dynamic {
+            return Ok((template, Vec::new()));
         }
-        Ok(template)
+        let compiled = ENVIRONMENT.template_from_str(text).map_err(|e| told(&e))?;
+        let names = named(&compiled);
+        // Filters and the like are looked up only when a template is filled in.
+        match sample(&compiled, &names) {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::UnknownFilter
+                        | ErrorKind::UnknownTest
+                        | ErrorKind::UnknownFunction
+                        | ErrorKind::UnknownMethod
+                        | ErrorKind::TooManyArguments
+                        | ErrorKind::MissingArgument
+                        | ErrorKind::OutOfFuel
+                        | ErrorKind::WriteFailure
+                ) =>
+            {
+                Err(told(&e))
+            }
+            _ => Ok((template, names)),
+        }
     }
 
     /// A string with nothing to fill in, whatever it holds.
@@ -121,10 +144,9 @@ impl Template {
             return Vec::new();
         }
         let compiled = ENVIRONMENT.template_from_str(&self.source);
-        let names = compiled.map(|t| t.undeclared_variables(true));
-        let mut names: Vec<String> = names.unwrap_or_default().into_iter().collect();
-        names.sort_unstable();
-        names
+        compiled
+            .map(|compiled| named(&compiled))
+            .unwrap_or_default()
     }
 
     /// The string, filled in.
@@ -142,11 +164,7 @@ impl Template {
     }
 
     fn filled(&self, context: &Context<'_>) -> Result<String, minijinja::Error> {
-        let compiled = ENVIRONMENT.template_from_str(&self.source)?;
-        let mut out = Bounded(Vec::new());
-        compiled.render_captured_to(minijinja::value::Serde(context), &mut out)?;
-        // What a template writes is text.
-        Ok(String::from_utf8_lossy(&out.0).into_owned())
+        filled(&ENVIRONMENT.template_from_str(&self.source)?, context)
     }
 
     /// The first of its variables that is not there.
@@ -171,56 +189,50 @@ impl Template {
 
     /// The string with something harmless filled in, as it could become.
     pub(super) fn example(&self) -> String {
-        match self.dynamic {
-            true => self.sample().unwrap_or_default(),
-            false => self.source.clone(),
+        if !self.dynamic {
+            return self.source.clone();
         }
+        let compiled = ENVIRONMENT.template_from_str(&self.source);
+        let example = compiled.and_then(|compiled| sample(&compiled, &named(&compiled)));
+        example.unwrap_or_default()
     }
+}
 
-    /// Filters and the like are looked up only when a template is filled in.
-    fn tried(&self) -> Result<(), String> {
-        match self.sample() {
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    ErrorKind::UnknownFilter
-                        | ErrorKind::UnknownTest
-                        | ErrorKind::UnknownFunction
-                        | ErrorKind::UnknownMethod
-                        | ErrorKind::TooManyArguments
-                        | ErrorKind::MissingArgument
-                        | ErrorKind::OutOfFuel
-                        | ErrorKind::WriteFailure
-                ) =>
-            {
-                Err(told(&e))
-            }
-            _ => Ok(()),
-        }
-    }
+type Compiled<'t> = minijinja::Template<'t, 't>;
 
-    fn sample(&self) -> Result<String, minijinja::Error> {
-        let names = self.variables();
-        let labels = names.iter().filter_map(|n| n.strip_prefix("cell.labels."));
-        let labels = labels
-            .map(|name| (name.to_owned(), "x".to_owned()))
-            .collect();
-        let context = Context {
-            cell: Some(CellContext {
-                id: "x",
-                root: "/x",
-                labels: &labels,
-            }),
-            agent: Some(AgentContext {
-                name: "x",
-                home: "/x",
-            }),
-            gateway: Some(GatewayContext { name: "x" }),
-            attempt: 1,
-            incident: "x",
-        };
-        self.filled(&context)
-    }
+fn named(compiled: &Compiled<'_>) -> Vec<String> {
+    let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
+    names.sort_unstable();
+    names
+}
+
+fn filled(compiled: &Compiled<'_>, context: &Context<'_>) -> Result<String, minijinja::Error> {
+    let mut out = Bounded(Vec::new());
+    compiled.render_captured_to(minijinja::value::Serde(context), &mut out)?;
+    // What a template writes is text.
+    Ok(String::from_utf8_lossy(&out.0).into_owned())
+}
+
+fn sample(compiled: &Compiled<'_>, names: &[String]) -> Result<String, minijinja::Error> {
+    let labels = names.iter().filter_map(|n| n.strip_prefix("cell.labels."));
+    let labels = labels
+        .map(|name| (name.to_owned(), "x".to_owned()))
+        .collect();
+    let context = Context {
+        cell: Some(CellContext {
+            id: "x",
+            root: "/x",
+            labels: &labels,
+        }),
+        agent: Some(AgentContext {
+            name: "x",
+            home: "/x",
+        }),
+        gateway: Some(GatewayContext { name: "x" }),
+        attempt: 1,
+        incident: "x",
+    };
+    filled(compiled, &context)
 }
 
 /// Bytes up to [`LONGEST`].

@@ -5,7 +5,7 @@ use std::time::Duration;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Zoned;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::model::time::Timestamp;
 
@@ -47,7 +47,9 @@ impl Recurring {
         let cron = parsed(pattern).map_err(Wrong::Pattern)?;
         let timezone = match zone {
             "UTC" => TimeZone::UTC,
+            // The host's data first, which is kept up to date; it may be there only in part.
             _ => TimeZone::get(zone)
+                .or_else(|_| TimeZoneDatabase::bundled().get(zone))
                 .map_err(|_| Wrong::Zone(format!("the time zone `{zone}` is not known")))?,
         };
         let recurring = Self {
@@ -253,6 +255,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Whatever is written and whatever the clock says: an answer, soon, that holds together.
         #[test]
         fn no_input_makes_it_hang_or_panic(

@@ -200,7 +200,7 @@ mod tests {
         ] {
             assert_eq!(samples.get(name), Some(&value), "{name}");
         }
-        assert_eq!(samples.len(), 10);
+        assert_eq!(samples.len(), 13);
         report.warnings = vec![Warning::new("clock", "the clock has gone backwards")];
         let samples = parse(&sample::text(|out| write(&report, false, out)));
         assert_eq!(samples["lazarus_pit_held"], 1.0);
@@ -232,6 +232,6 @@ mod tests {
             ["a\n", "a\\n"].map(|id| sample::cell(id, vec![sample::agent("m", Status::Stale)]));
         let report = sample::report(twins.into(), Vec::new());
         let samples = parse(&sample::text(|out| write(&report, true, out)));
-        assert_eq!(samples.len(), 11);
+        assert_eq!(samples.len(), 14);
     }
 }

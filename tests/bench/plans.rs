@@ -1,4 +1,5 @@
 //! What plans cost: `cargo run --release --example plans`.
+#![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::time::Instant;

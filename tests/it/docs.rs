@@ -364,7 +364,7 @@ fn the_first_pass_shows_what_the_readme_shows() {
     let sample = readme.split("```text\n").nth(1).unwrap();
     let sample = sample.split("```").next().unwrap();
     assert!(
-        sample.contains("Lazarus Pit — cells=3 healthy=1 stale=1 incomplete=0 uninitialized=1\n")
+        sample.contains("Lazarus Pit — cells=3 healthy=2 stale=0 incomplete=0 uninitialized=1\n")
     );
     let (shown, sample) = (without_figures(&shown), without_figures(sample));
     assert!(

@@ -102,7 +102,7 @@ fn of_many_runs_at_once_each_one_works_or_is_told_that_another_does() {
 }
 
 /// A run that stops while it holds the lock, for good.
-fn stopped_run(world: &World, deadline: &str) -> std::process::Child {
+pub(crate) fn stopped_run(world: &World, deadline: &str) -> std::process::Child {
     let child = Command::new("strace")
         .args([
             "-qq",

@@ -144,7 +144,7 @@ fn killed_at_any_call_an_attempt_is_made_at_most_once_and_counted_once() {
         let result = settles(&scene, &format!("killed at {name} {when}"));
         *seen.entry(result).or_default() += 1;
     }
-    assert!(seen.get("interrupted").is_some_and(|n| *n > 5), "{seen:?}");
+    assert!(seen.get("interrupted").is_some_and(|n| *n > 2), "{seen:?}");
     assert!(seen.get("ok").is_some_and(|n| *n > 5), "{seen:?}");
 }
 

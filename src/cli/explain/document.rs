@@ -14,8 +14,8 @@ use crate::pipeline::Considered;
 use crate::plan::set::mismatch;
 use crate::plan::{Plan, PlanSet};
 
-use super::super::remembered::{ApprovalDocument, AttemptDocument, lasts};
 use super::next;
+use crate::cli::remembered::{ApprovalDocument, AttemptDocument, lasts};
 
 /// The schema that the document names.
 pub(super) const SCHEMA: &str = "lazarus-pit/explain/1";
@@ -225,9 +225,9 @@ fn healthy(view: &View<'_>, plan: Option<&Plan>) -> Decision {
         verdict: Verdict::Healthy,
         incident: None,
         attempt: None,
-        attempts: 0,
         down_since: None,
         next_attempt_at: None,
+        attempts: 0,
         because: vec![Reason::new(Code::Recovered, message.clone())],
         checks: vec![Check {
             rule: Verdict::Healthy,

@@ -83,11 +83,11 @@ fn condition(it: &Explained<'_>) -> String {
         .find(|r| r.code == crate::model::cell::Code::Exited);
     why.extend(exited.map(|r| r.message.as_str()));
     if !why.is_empty() {
-        return format!("{is} ({})", shortened(&why.join("; "), 600));
+        return format!("{is}: {}", shortened(&why.join("; "), 600));
     }
     match &it.last_beat {
         Some(beat) if it.status == Condition::Healthy => format!(
-            "{is} (last beat {} s ago; stale from {} on)",
+            "{is}: last beat {} s ago; stale from {} on",
             beat.age_seconds,
             moment(beat.stale_at)
         ),
@@ -173,7 +173,9 @@ fn plans(it: &Explained<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn plan_line(it: &Explained<'_>, plan: &PlanWord<'_>) -> [Field; 4] {
     let key = match (&plan.key, &plan.wanted, &plan.found) {
-        (Some(key), Some(wanted), Some(found)) => format!("{key}: {wanted} is not {found}"),
+        (Some(key), Some(wanted), Some(found)) => {
+            format!("match.{key} wants {wanted}, and there is {found}")
+        }
         _ => String::new(),
     };
     let (mark, what) = match plan.outcome {
@@ -181,11 +183,11 @@ fn plan_line(it: &Explained<'_>, plan: &PlanWord<'_>) -> [Field; 4] {
             let policy = it.policy.map_or("", |policy| policy.as_str());
             ("  →", format!("governs, policy {policy}"))
         }
-        Outcome::PassedOver => ("   ", format!("passed over, {key}")),
+        Outcome::PassedOver => ("   ", format!("passed over: {key}")),
         Outcome::NotReached if key.is_empty() => {
             ("   ", "not reached, although it matches".to_owned())
         }
-        Outcome::NotReached => ("   ", format!("not reached, {key}")),
+        Outcome::NotReached => ("   ", format!("not reached; {key}")),
     };
     [
         Field::plain(mark),

@@ -1,5 +1,6 @@
 //! What happens next, in words.
 
+use crate::model::cell::Code;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::state::Memory;
 use crate::model::time::{Timestamp, human};
@@ -19,7 +20,7 @@ pub(super) fn answer(verdict: Verdict) -> &'static str {
         Verdict::Unplanned => "Nobody brings it back: no plan governs it.",
         Verdict::Finished => "There is nothing to do: it is done, and counts as healthy.",
         Verdict::Permanent => "It is not revived: trying again would not help.",
-        Verdict::Tolerated => "It is left alone: what it is, its plan does not act on.",
+        Verdict::Tolerated => "It is left alone: its plan does not take this for a death.",
         Verdict::Never => "It is not revived: its plan only tells.",
         Verdict::Waiting => "It is not revived yet: it has not been down for long enough.",
         Verdict::Maintenance => "It is not revived now: a maintenance window is open.",
@@ -33,6 +34,11 @@ pub(super) fn answer(verdict: Verdict) -> &'static str {
         Verdict::Deferred => "It is due, but the next run has enough to do with others.",
         Verdict::Revive => "The next run revives it.",
     }
+}
+
+/// True where the decision has this reason.
+fn because(decision: &Decision, code: Code) -> bool {
+    decision.because.iter().any(|reason| reason.code == code)
 }
 
 /// A point in time, and how far off it is.
@@ -73,6 +79,9 @@ pub(super) fn sentence(
             None => format!("Nothing, until someone says `lazarus-pit resume {name}`."),
         },
         Verdict::Unplanned => "Nothing, until a plan matches it: a person has to bring it back.".into(),
+        Verdict::Permanent if because(decision, Code::Template) => {
+            "Nothing, until its plan or its cell's labels are changed.".into()
+        }
         Verdict::Permanent => format!(
             "Nothing, until its plan is changed or someone says `lazarus-pit resume {name}`."
         ),

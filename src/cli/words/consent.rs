@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::Ending;
-use super::super::args::Common;
-use super::super::setup::Setup;
-use super::super::subject::{covers, missing, trimmed};
 use super::{Order, event, some_time};
+use crate::cli::Ending;
+use crate::cli::args::Common;
+use crate::cli::setup::Setup;
+use crate::cli::subject::{covers, missing, trimmed};
 use crate::model::event::{Event, Kind};
 use crate::model::exit::Failure;
 use crate::model::state::{AnswerKind, Approval, State};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::Ending;
-use super::super::args::Common;
-use super::super::setup::Setup;
-use super::super::subject::{covers, look_at, missing, names, trimmed};
 use super::{Order, event, some_time};
+use crate::cli::Ending;
+use crate::cli::args::Common;
+use crate::cli::setup::Setup;
+use crate::cli::subject::{covers, look_at, missing, names, trimmed};
 use crate::core::decide::cell_of;
 use crate::model::condition::Condition;
 use crate::model::event::{Event, Kind};
@@ -165,6 +165,13 @@ pub(in crate::cli) fn reset(
     };
     let choose = |state: &State, now: Timestamp| {
         let meant = remembered(state, wanted).unwrap_or_default();
+        // What a killed run began may still run, and it is by the attempt that the next one finds
+        // it: forgotten, it would be started a second time beside it.
+        if let Some(name) = meant.iter().find(|name| is_unsettled(state, name)) {
+            return Err(missing(format!(
+                "the run that made the last attempt for {name} came to no end, and what it started may still run: the next run settles that, then it can be forgotten"
+            )));
+        }
         let forgotten = |name: &String| {
             let message = to_forget(state, name, now)?;
             Some(Event {
@@ -186,6 +193,12 @@ pub(in crate::cli) fn reset(
         told,
         "The next run decides as if none of that had been.",
     )
+}
+
+/// True where an attempt was begun and no end of it is recorded.
+fn is_unsettled(state: &State, name: &str) -> bool {
+    let memory = state.memory.get(name);
+    memory.is_some_and(|memory| memory.attempts.iter().any(|a| a.result.is_none()))
 }
 
 /// What there is to forget of a subject, in words; a pause is not among it.

@@ -11,8 +11,11 @@ mod whom;
 
 use std::time::Duration;
 
+use super::raw::probes::RawProbe;
 use super::raw::{RawApproval, RawLimits, RawNotify, RawOnExit, RawOnReport, RawPlan, RawWindow};
-use super::types::{Approval, Backoff, Limits, Need, Notify, OnExit, OnReport, Plan, Source};
+use super::types::{
+    Approval, Backoff, Limits, Need, Notify, OnExit, OnReport, Plan, Probe, Source,
+};
 use super::window::{Recurring, Window, Wrong};
 use crate::model::decision::Policy;
 use crate::model::text::is_unsafe;
@@ -47,6 +50,20 @@ struct Check<'c, 't> {
     /// Where the next item of the list begins whose items are looked at.
     next: Option<Place>,
     problems: &'c mut Problems<'t>,
+}
+
+/// Checks what is asked about a gateway of the configuration.
+pub(crate) fn probes_of_gateway(
+    raw: Vec<Spanned<RawProbe>>,
+    problems: &mut Problems<'_>,
+) -> Vec<Probe> {
+    let mut check = Check {
+        file: "",
+        scope: Scope::Gateways,
+        next: None,
+        problems,
+    };
+    check.each(raw, Check::probe)
 }
 
 /// Checks one document that begins at a place; `stem` names a plan that has no name.

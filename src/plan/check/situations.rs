@@ -13,7 +13,7 @@ impl Check<'_, '_> {
             self.problems
                 .error(raw.name.place, "a test's name must not be empty");
         }
-        let expect = self.expect(raw.expect);
+        let expect = self.expected(raw.expect);
         Some(Test {
             name: raw.name.value,
             source: Source {
@@ -77,7 +77,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn expect(&mut self, raw: Spanned<RawExpect>) -> Expect {
+    fn expected(&mut self, raw: Spanned<RawExpect>) -> Expect {
         let Spanned { value: raw, place } = raw;
         let words = |words: Vec<Spanned<String>>| words.into_iter().map(|w| w.value).collect();
         let expect = Expect {

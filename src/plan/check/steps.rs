@@ -115,7 +115,15 @@ impl Check<'_, '_> {
             }
         }
         let user = raw.user.map(|name| self.not_empty(name));
-        let home = raw.home.map(|path| self.path(path));
+        let home = raw.home.map(|path| {
+            let place = path.place;
+            let home = self.path(path);
+            if home.variables().iter().any(|name| name == "agent.home") {
+                let message = "`home` is what `agent.home` stands for";
+                self.problems.error(place, message);
+            }
+            home
+        });
         let limits = self.process_limits(raw.limits.unwrap_or_default());
         Some(Spawn {
             command: self.command(raw.command.value, raw.command.place)?,

@@ -29,9 +29,9 @@ impl Check<'_, '_> {
             self.problems
                 .error(place, "a NUL character is not allowed here");
         }
-        match Template::parse(&value) {
-            Ok(template) => {
-                for name in template.variables() {
+        match Template::parse_with_variables(&value) {
+            Ok((template, names)) => {
+                for name in names {
                     self.variable(&name, place);
                 }
                 template

@@ -247,12 +247,12 @@ fn files_that_are_hardly_files() {
 
 #[test]
 fn a_plan_with_a_mistake_is_not_in_the_set_and_hides_no_other_mistake() {
-    let text = "name: a\nmatch: {cells: 5}\npolicy: never\n---\nname: b\npolicy: never\nneeds: x\n---\nname: a\npolicy: never";
+    let text = "name: a\nmatch: {cells: 5}\npolicy: never\n---\nname: b\nmatch: {cells: y}\npolicy: never\nneeds: x\n---\nname: a\npolicy: never";
     let (set, problems) = load(&[file("p.yaml", text)], &Known::default());
     let names: Vec<&str> = set.plans().iter().map(|p| &*p.name).collect();
     assert_eq!(names, ["b", "a"]);
     let places: Vec<(u32, u32)> = problems.iter().map(|p| (p.line, p.column)).collect();
-    assert_eq!(places, [(2, 16), (9, 7)]);
+    assert_eq!(places, [(2, 16), (10, 7)]);
 }
 
 /// What a glob may be made of, so that many of them meet.
@@ -261,6 +261,8 @@ fn glob() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// What the index finds is what trying them all in turn finds; and what is never reached is
     /// indeed never found.
     #[test]
@@ -292,7 +294,7 @@ proptest! {
             Who::Agent { cell: &cell, agent: agent.as_deref(), labels: labels.as_ref() },
         ] {
             let found = set.governing(&who).map(|p| &*p.name);
-            let tried = set.plans().iter().find(|p| super::super::set::mismatch(p, &who).is_none());
+            let tried = set.plans().iter().find(|p| crate::plan::set::mismatch(p, &who).is_none());
             prop_assert_eq!(found, tried.map(|p| &*p.name));
             if let Some(plan) = tried {
                 let told = problems.iter().any(|p| p.line == plan.source.line);
@@ -309,6 +311,54 @@ proptest! {
         text.splice(at..end, with.bytes());
         let _ = load(&[File { name: "p.yaml".to_owned(), text }], &Known::default());
     }
+}
+
+#[test]
+fn why_a_plan_is_not_for_someone() {
+    let plan =
+        plan("match: {cells: ['a*', b], agents: [x, y], labels: {t: u, v: w}}\npolicy: never");
+    let labels = |pairs: &[(&str, &str)]| {
+        let owned = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        owned.collect::<std::collections::BTreeMap<String, String>>()
+    };
+    let all = labels(&[("t", "u"), ("v", "w")]);
+    let why =
+        |cell: &str, agent: Option<&str>, labels: &std::collections::BTreeMap<String, String>| {
+            let labels = Some(labels);
+            let found = set::mismatch(
+                &plan,
+                &Who::Agent {
+                    cell,
+                    agent,
+                    labels,
+                },
+            );
+            found.map(|m| format!("{}: {} / {}", m.key, m.wanted, m.found))
+        };
+    assert_eq!(why("ab", Some("x"), &all), None);
+    for (cell, agent, labels, wanted) in [
+        ("c", Some("x"), all.clone(), "cells: a*, b / c"),
+        ("b", Some("z"), all.clone(), "agents: x, y / z"),
+        ("b", None, all.clone(), "agents: x, y / not known"),
+        (
+            "b",
+            Some("y"),
+            labels(&[("t", "u")]),
+            "labels.v: w / not there",
+        ),
+        (
+            "b",
+            Some("y"),
+            labels(&[("t", "x"), ("v", "w")]),
+            "labels.t: u / x",
+        ),
+    ] {
+        assert_eq!(why(cell, agent, &labels).as_deref(), Some(wanted));
+    }
+    let found = set::mismatch(&plan, &Who::Gateway("g")).unwrap();
+    assert_eq!(found.key, "gateways");
 }
 
 #[test]

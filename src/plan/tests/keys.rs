@@ -94,6 +94,64 @@ fn what_is_written_is_what_it_becomes() {
     assert_eq!(p.tests[0].expect.next_in, Some(secs(30)));
 }
 
+/// A plan with comments, as somebody would write it who knows what plans can do.
+const SPRINT: &str = r#"name: portal-sprint              # default: the file's stem; unique over all files
+description: Keep the portal sprint's agents at work
+match:                           # every key given must match; no key: every cell's agents
+  cells: ["portal-*"]            # globs over mission ids
+  agents: ["claude", "al*"]      # globs over agent names
+  labels: {team: nexus}          # from the cell's manifest
+  # gateways: [timmy]            # instead of the three above: a plan for gateways
+when:
+  status: [dead, exited]         # default: [stale, exited]; with probes, and for gateways, [dead, exited]
+  for: 2m                        # it has been so for at least this long; default 0s
+stale_after: 90s                 # overrides the configured one for these subjects
+max_quiet: 1h                    # how far a heartbeat's own `quiet_for` is believed
+probes:                          # evidence beside the heartbeat; all are asked at once
+  - tcp: localhost:8765
+  - http: {url: "http://localhost:8766/health", status: 200, json: {status: ok}}
+    timeout: 3s                  # default 5s, at most 30s, on every kind of probe
+  - process: {pattern: "nexus_think"}       # a regex over the command line; or pidfile: PATH; or heartbeat_pid: true
+  - exec: {command: [/usr/local/bin/healthy, "{{ cell.id }}"]}   # exit 0 is good
+  - file: {path: "{{ cell.root }}/artifacts/out.json", newer_than: 10m}
+policy: ask                      # auto: revive; ask: a human agrees first; never: record and tell. Default ask
+steps:                           # in order; the first that fails ends the attempt
+  - run: [systemctl, restart, "nexus-{{ agent.name }}.service"]
+    timeout: 30s
+  - spawn: {command: [python3, nexus_think.py], cwd: worktree, env: {MODEL: "timmy:v0.1"}}
+limits:
+  attempts: 3                    # at most so many …
+  within: 1h                     # … in this window; the count is forgotten after that long in health
+  backoff: {initial: 30s, factor: 2, max: 15m, jitter: 0.1}
+on_exit: {finished: [0], permanent: [78]}             # exit codes of a kept process: done, or hopeless: not to be revived
+on_report: {finished: [done], tolerated: [idle, usage_limit]}   # last words of a heartbeat (its `status`) for which silence is no death
+verify: {within: 2m}             # an attempt has worked if the subject is healthy by then; until then it is `reviving`
+approval: {expires: 5m, channels: [ops-telegram]}     # for policy ask
+notify: {channels: [nexus-gitea], on: [down, revived, recovered, exhausted, denied]}
+needs: ["gateway:timmy"]         # not revived before these are healthy
+maintenance:                     # no revival inside these windows
+  - {from: "2026-12-24T18:00:00Z", until: "2026-12-27T06:00:00Z"}
+  - {cron: "0 3 * * SUN", for: 1h, timezone: "Europe/Vienna"}    # timezone default UTC
+tests:
+  - name: a hung agent is restarted after two minutes
+    given: {subject: portal-1/claude, status: stale, down_for: 3m, attempts: 0}
+    expect: {verdict: revive, steps: 1}
+"#;
+
+#[test]
+fn a_plan_as_it_is_written_in_earnest() {
+    let p = plan(SPRINT);
+    assert_eq!(p.name, "portal-sprint");
+    assert_eq!(p.limits, crate::plan::types::Limits::default());
+    assert_eq!(p.verify_within, secs(120));
+    assert_eq!(
+        (p.probes.len(), p.steps.len(), p.maintenance.len()),
+        (5, 2, 2)
+    );
+    assert!(matches!(&p.steps[0], Step::Run(run) if run.timeout == secs(30)));
+    assert_eq!(plan(&show(&p).unwrap()).hash, p.hash);
+}
+
 #[test]
 fn every_key_of_the_schema_is_in_the_plan_that_has_them_all() {
     fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {

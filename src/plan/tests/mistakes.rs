@@ -115,6 +115,7 @@ steps:
   - spawn: {command: [x]}
     timeout: 1s
   - run: [sleep, 5]
+  - spawn: {command: [x], home: '{{ agent.home }}/x'}
 ";
     assert_eq!(
         told(text),
@@ -150,6 +151,7 @@ steps:
             "16:15 `timeout` is for `run` and `http` only",
             "18:14 `timeout` is for `run` and `http` only",
             "19:18 expected text, found `5` (put it in quotes to make it text)",
+            "20:33 `home` is what `agent.home` stands for",
         ]
     );
 }

@@ -1,9 +1,13 @@
 //! Plans as operators write them: what loads, what is told about mistakes, and that nothing makes
 //! the loader hang or panic.
 
+#[cfg(test)]
 mod beside;
+#[cfg(test)]
 mod keys;
+#[cfg(test)]
 mod mistakes;
+#[cfg(test)]
 mod shown;
 
 use super::*;

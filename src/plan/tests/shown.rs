@@ -130,7 +130,20 @@ fn the_hash_changes_with_what_changes_an_effect_and_with_nothing_else() {
     }
 }
 
+#[test]
+fn ends_of_lines_that_only_the_writer_knows_do_not_get_lost() {
+    for c in ["\u{85}", "\u{2028}", "\u{2029}"] {
+        let text =
+            format!("policy: never\ndescription: \"a{c}b\"\nmatch: {{labels: {{k: \"{c}\"}}}}\n");
+        let first = plan(&text);
+        assert_eq!(first.description, Some(format!("a{c}b")));
+        assert_eq!(plan(&show(&first).unwrap()).hash, first.hash);
+    }
+}
+
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
     /// Whatever texts a plan has, it is shown so that it loads again.
     #[test]
     fn any_text_is_shown_so_that_it_loads_again(

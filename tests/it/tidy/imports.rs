@@ -28,7 +28,7 @@ pub(super) const HOMES: [(&str, &[&str]); 20] = [
     (
         "serde",
         &[
-            "model", "yaml", "plan", "sim", "config", "observe", "store", "act", "report", "cli",
+            "model", "yaml", "plan", "config", "observe", "store", "act", "report", "sim", "cli",
         ],
     ),
     ("strsim", &["yaml"]),
