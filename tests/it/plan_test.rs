@@ -8,7 +8,7 @@ when: {for: 2m}
 policy: auto
 steps:
   - run: [restart, "{{ agent.name }}"]
-needs: ["gateway:timmy", "vault/main"]
+needs: ["vault/main"]
 on_exit: {permanent: [78]}
 tests:
   - name: a hung agent is restarted after two minutes
@@ -26,8 +26,8 @@ tests:
   - name: one attempt, just now
     given: {subject: portal-1/claude, status: stale, down_for: 10m, attempts: 1, last_attempt: 30s}
     expect: {verdict: reviving}
-  - name: its gateway comes first
-    given: {subject: portal-1/claude, status: stale, down_for: 10m, down: ["gateway:timmy"]}
+  - name: what it needs comes first
+    given: {subject: portal-1/claude, status: stale, down_for: 10m, down: ["vault/main"]}
     expect: {verdict: blocked, because: need}
   - name: hopeless is hopeless
     given: {subject: portal-1/claude, status: exited, exit_code: 78, down_for: 10m}
