@@ -152,7 +152,7 @@ fn next(seed: &mut u64) -> u64 {
 /// under the plans that were in force, and comes to the same acts, one by one.
 #[test]
 fn a_journal_of_real_runs_comes_to_the_same_again() {
-    const RUNS: usize = 100;
+    const RUNS: usize = 200;
     let w = World::new();
     let names: Vec<String> = (0..12)
         .map(|n| format!("{}-{n}", ["good", "bad", "shy"][n % 3]))
@@ -167,6 +167,19 @@ fn a_journal_of_real_runs_comes_to_the_same_again() {
          name: shy\npolicy: ask\n{both}approval: {{expires: 1s, ask_again: 2s}}\nsteps: [{{run: [\"true\"]}}]\n"
     );
     plans(&w, &plan);
+    let decision = |at: &str, d: &Value| {
+        let fields = [
+            "subject",
+            "verdict",
+            "plan",
+            "incident",
+            "attempt",
+            "down_since",
+        ];
+        let fields = fields.map(|field| d.get(field).unwrap_or(&Value::Null).to_string());
+        format!("{at} {}", fields.join(" "))
+    };
+    let mut decided: Vec<String> = Vec::new();
     let mut seed = 4711;
     for _ in 0..RUNS {
         for name in &names {
@@ -181,7 +194,10 @@ fn a_journal_of_real_runs_comes_to_the_same_again() {
             let word = ["approve", "deny"][usize::from(next(&mut seed).is_multiple_of(3))];
             w.run(&[word, &name]).code_in(&[0, 1]);
         }
-        w.run(&["-q"]).code_in(&[0, 1, 2]);
+        let run = w.run(&["--json"]);
+        run.code_in(&[0, 1, 2]);
+        let at = run.json()["run"]["started_at"].to_string();
+        decided.extend(run.list("decisions").iter().map(|d| decision(&at, d)));
     }
     let plans = w.base().join("conf/plans");
     let state = w.state();
@@ -205,6 +221,20 @@ fn a_journal_of_real_runs_comes_to_the_same_again() {
         "{:#}",
         json["new"]
     );
+    // Every decision of every run, and not only those that were acted on.
+    let lines = run.list("timeline").iter();
+    let mut replayed: Vec<String> = lines.map(|d| decision(&d["at"].to_string(), d)).collect();
+    decided.sort();
+    replayed.sort();
+    let verdicts: std::collections::BTreeSet<&str> = decided
+        .iter()
+        .map(|d| d.split(' ').nth(2).unwrap())
+        .collect();
+    assert!(verdicts.len() >= 8, "{verdicts:?}");
+    for (real, again) in decided.iter().zip(&replayed) {
+        assert_eq!(real, again);
+    }
+    assert_eq!(decided.len(), replayed.len());
     let looked: std::collections::BTreeMap<String, String> = journal(&w)
         .into_iter()
         .filter(|e| e["event"] == "run_finished")
