@@ -18,12 +18,10 @@ fn problems(run: &Run) -> Vec<(String, String)> {
     .collect()
 }
 
-#[test]
-fn every_mistake_is_told_at_its_place() {
-    let world = World::new();
-    world.cell("a");
+/// A plan with one mistake, where it is, and how what is said of it begins.
+fn mistakes() -> Vec<(String, &'static str, &'static str)> {
     let step = "steps: [{run: [x]}]";
-    for (yaml, place, message) in [
+    vec![
         (
             format!("polcy: auto\n{step}\n"),
             "1:1",
@@ -118,7 +116,14 @@ fn every_mistake_is_told_at_its_place() {
         ),
         ("steps: [}\n".into(), "1:9", "this is not YAML"),
         ("- a\n".into(), "1:1", "expected a mapping"),
-    ] {
+    ]
+}
+
+#[test]
+fn every_mistake_is_told_at_its_place() {
+    let world = World::new();
+    world.cell("a");
+    for (yaml, place, message) in mistakes() {
         plans(&world, &yaml);
         let run = world.run(&["plan", "lint", "--json"]);
         run.code(78).stderr_empty().clean();
