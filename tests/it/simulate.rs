@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::later::plans;
+use crate::output::Run;
 use crate::store::journal;
 use crate::world::{World, put};
 
@@ -235,14 +236,20 @@ fn a_journal_of_real_runs_comes_to_the_same_again() {
         assert_eq!(real, again);
     }
     assert_eq!(decided.len(), replayed.len());
-    let looked: std::collections::BTreeMap<String, String> = journal(&w)
+    same_attempts(&w, &run);
+}
+
+/// Each attempt that the journal has stands in the timeline, at its run, and no other.
+#[track_caller]
+fn same_attempts(w: &World, run: &Run) {
+    let looked: std::collections::BTreeMap<String, String> = journal(w)
         .into_iter()
         .filter(|e| e["event"] == "run_finished")
         .map(|e| (e["run"].to_string(), e["observed_at"].to_string()))
         .collect();
     let key =
         |at: &str, e: &Value| format!("{at} {} {} {}", e["subject"], e["attempt"], e["incident"]);
-    let mut recorded: Vec<String> = journal(&w)
+    let mut recorded: Vec<String> = journal(w)
         .iter()
         .filter(|e| e["event"] == "intent")
         .map(|e| key(&looked[&e["run"].to_string()], e))
