@@ -10,7 +10,7 @@ use crate::act::logs::{self, Logs};
 use crate::act::perform::{AFTERMATH, AT_ONCE, Performed, Surroundings, perform};
 use crate::model::action::{Action, AttemptResult, Done};
 use crate::model::cell::{Code, Reason, Warning};
-use crate::model::decision::Verdict;
+use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
 use crate::model::exit::Exit;
 use crate::model::state::{Attempt, State};
@@ -117,17 +117,20 @@ pub(super) fn settle_in(state: &mut State, now: Timestamp) -> Vec<Warning> {
     warnings
 }
 
-/// What was decided to be done, in the order of the decisions.
+/// What was decided to be done, those longest down first: where there is not time for all, it is the
+/// others who wait.
 pub(super) fn due(judged: &Judged) -> Vec<Action> {
-    let decisions = judged.decisions.list.iter();
-    decisions
-        .filter_map(|d| d.action.as_deref().cloned())
-        .collect()
+    let mut due: Vec<&Decision> = judged.decisions.list.iter().collect();
+    due.sort_by_key(|decision| decision.down_since);
+    let actions = due.into_iter().filter_map(|d| d.action.as_deref().cloned());
+    actions.collect()
 }
 
 /// What a dry run has to say of it.
 pub(super) fn would_do(judged: &mut Judged) {
-    judged.actions = due(judged).iter().map(Done::dry).collect();
+    let mut would: Vec<Done> = due(judged).iter().map(Done::dry).collect();
+    would.sort_by(|a, b| a.subject.cmp(&b.subject));
+    judged.actions = would;
 }
 
 /// Carries out what was decided, and takes what came of it into the report.
