@@ -3,9 +3,11 @@
 use super::{Request, acting, judge, of_store};
 use crate::core::decide::Decisions;
 use crate::model::cell::Warning;
+use crate::model::decision::Policy;
 use crate::model::exit::Failure;
 use crate::model::snapshot::Snapshot;
 use crate::model::state::State;
+use crate::model::step::Step;
 use crate::model::time::Timestamp;
 use crate::plan::{Plan, PlanSet};
 use crate::report::bounded;
@@ -57,15 +59,28 @@ pub(super) fn peek_settled(request: &Request, now: Timestamp) -> Result<Loaded, 
     Ok(loaded)
 }
 
-/// The plans that ask for evidence that no run asks for yet.
-pub(super) fn unasked(plans: &PlanSet) -> Vec<Warning> {
-    let asking = plans.plans().iter().filter(|plan| !plan.probes.is_empty());
-    let warning = |plan: &Plan| {
-        let message = format!(
-            "the probes of plan {} are not asked by this version: it decides on the other evidence",
-            plan.name
-        );
-        Warning::about("probes_not_asked", plan.name.as_str(), message)
-    };
-    asking.map(warning).collect()
+/// What plans ask for that this version does not do yet: it must not be found out at night.
+pub(super) fn undone(plans: &PlanSet) -> Vec<Warning> {
+    let warn =
+        |code, plan: &Plan, message: String| Warning::about(code, plan.name.as_str(), message);
+    let mut warnings = Vec::new();
+    for plan in plans.plans() {
+        if !plan.probes.is_empty() {
+            let message = format!(
+                "the probes of plan {} are not asked by this version: it decides on the other evidence",
+                plan.name
+            );
+            warnings.push(warn("probes_not_asked", plan, message));
+        }
+        let other = plan.steps.iter().find(|step| !matches!(step, Step::Run(_)));
+        if let Some(step) = other.filter(|_| plan.policy != Policy::Never) {
+            let message = format!(
+                "plan {} has a step `{}`, which this version does not carry out: an attempt fails there",
+                plan.name,
+                step.kind()
+            );
+            warnings.push(warn("steps_not_carried_out", plan, message));
+        }
+    }
+    warnings
 }

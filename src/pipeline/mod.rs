@@ -169,7 +169,7 @@ fn judge(
         let message = "no cell matches --cell: nothing was looked at";
         warnings.push(Warning::new("no_match", message));
     }
-    warnings.extend(consider::unasked(&request.plans));
+    warnings.extend(consider::undone(&request.plans));
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
         snapshot
