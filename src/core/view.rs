@@ -36,6 +36,19 @@ pub struct View<'a> {
     pub reasons: Vec<&'a Reason>,
 }
 
+/// What a condition of the files is to a plan: one with probes looks at the evidence as a whole.
+#[must_use]
+pub fn as_a_whole(base: Condition, plan: Option<&Plan>) -> Condition {
+    match base {
+        Condition::Stale | Condition::Uninitialized
+            if plan.is_some_and(|plan| !plan.probes.is_empty()) =>
+        {
+            Condition::Dead
+        }
+        other => other,
+    }
+}
+
 impl<'a> View<'a> {
     /// An agent, or a cell whose agents cannot be known.
     #[must_use]
@@ -85,11 +98,7 @@ impl<'a> View<'a> {
         if dead && self.observed {
             return Condition::Exited;
         }
-        let whole = plan.is_some_and(|plan| !plan.probes.is_empty());
-        match self.base {
-            Condition::Stale | Condition::Uninitialized if whole => Condition::Dead,
-            other => other,
-        }
+        as_a_whole(self.base, plan)
     }
 
     /// True where its cell is never revived.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::world::{Being, World};
 use crate::core::decide::decide;
 use crate::core::rules::Rules;
-use crate::core::view::GATEWAY;
+use crate::core::view::{GATEWAY, as_a_whole};
 use crate::model::action::{AttemptResult, Ended};
 use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
@@ -269,7 +269,8 @@ impl Situation {
                 ended: self.end(given),
             };
             let entry = SubjectState {
-                status: given.status,
+                // As an earlier run has seen it, or it would have changed just now.
+                status: as_a_whole(given.status, plan),
                 since,
                 unseen: false,
                 before: Vec::new(),

@@ -141,3 +141,19 @@ fn no_tests_are_no_failure_and_wrong_plans_are_78() {
     assert_eq!(run.json()["schema"], "lazarus-pit/plan-test/1");
     assert_eq!(run.json()["error"]["code"], 78);
 }
+
+/// To a plan with probes a stale heartbeat is a death, and was one for as long as the test says.
+#[test]
+fn what_is_stale_has_been_so_for_a_plan_with_probes_too() {
+    let w = World::new();
+    let path = plan(
+        &w,
+        "when: {for: 2m}\npolicy: auto\nprobes: [{tcp: \"localhost:8765\"}]\nsteps: [{run: [\"true\"]}]\n\
+         tests:\n  - name: a hung agent is restarted after two minutes\n    \
+         given: {subject: portal-1/claude, status: stale, down_for: 3m, attempts: 0}\n    \
+         expect: {verdict: revive, steps: 1}\n",
+    );
+    let run = w.run(&["plan", "test", &path]);
+    assert_eq!(run.stdout(), "1 test: 1 passed, 0 failed\n", "{run}");
+    run.code(0);
+}
