@@ -99,13 +99,16 @@ fn of_journal(paths: &[PathBuf], args: &SimulateArgs, new: &Setup) -> Result<Sim
     let rules = new.rules();
     let mut replay = Replay::new(&rules);
     let mut ear = Ear::new(args.timeline);
-    let mut recorded = Counter::default();
+    let mut recorded = Counter::from(from);
+    ear.counter = Counter::from(from);
     for event in &events {
         if played(&event) {
             recorded.hear(event);
             replay.next(event, &mut |heard| ear.hear(heard));
         } else {
             replay.before(event);
+            recorded.before(event);
+            ear.counter.before(event);
         }
     }
     replay.finish(&mut |heard| ear.hear(heard));

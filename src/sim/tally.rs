@@ -18,7 +18,7 @@ pub struct Figures {
     pub failed: u64,
     /// Questions to a human.
     pub asked: u64,
-    /// For how long it was down.
+    /// For how long it was down, of the time that is counted.
     pub down: Duration,
     /// For each incident with an attempt, how long after it began the first was made; shortest
     /// first.
@@ -72,6 +72,8 @@ pub struct Counter {
     tally: Tally,
     /// Since when subjects are down, and whether an attempt was made since.
     open: BTreeMap<String, (Timestamp, bool)>,
+    /// When the time begins that is counted.
+    from: Timestamp,
     /// A mass failure holds.
     mass: bool,
     /// This run was held.
@@ -79,6 +81,23 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// Counts from a moment on. Events from before it are only asked who is down then.
+    #[must_use]
+    pub fn from(from: Timestamp) -> Self {
+        Self {
+            from,
+            ..Self::default()
+        }
+    }
+
+    /// An event from before the time that is counted: an incident that is open at its beginning is
+    /// none of its own, and yet the subject is down.
+    pub fn before(&mut self, event: &Event) {
+        self.hear(event);
+        self.held = false;
+        self.tally = Tally::default();
+    }
+
     /// One more event.
     pub fn hear(&mut self, event: &Event) {
         match event.event {
@@ -114,7 +133,7 @@ impl Counter {
             }
             Kind::IncidentClosed => {
                 if let Some((since, _)) = self.open.remove(subject) {
-                    figures.down += event.ts.since(since);
+                    figures.down += event.ts.since(since.max(self.from));
                 }
             }
             Kind::Intent => {
@@ -137,9 +156,8 @@ impl Counter {
     #[must_use]
     pub fn finish(mut self, until: Timestamp) -> Tally {
         for (subject, (since, _)) in std::mem::take(&mut self.open) {
-            if let Some(figures) = self.tally.subjects.get_mut(&subject) {
-                figures.down += until.since(since);
-            }
+            let figures = self.tally.subjects.entry(subject).or_default();
+            figures.down += until.since(since.max(self.from));
         }
         let mut tally = self.tally;
         tally.subjects.retain(|_, f| *f != Figures::default());

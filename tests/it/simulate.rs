@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::later::plans;
+use crate::later::{Later, plans};
 use crate::output::Run;
 use crate::store::journal;
 use crate::world::{World, put};
@@ -263,4 +263,42 @@ fn same_attempts(w: &World, run: &Run) {
     recorded.sort();
     again.sort();
     assert_eq!(recorded, again);
+}
+
+/// Who is down already when the time begins that is looked at is down in it, for as long as that
+/// goes on.
+#[test]
+fn the_last_part_of_a_journal_knows_who_was_down_before() {
+    let w = World::new();
+    w.cell("a").beat("a", 900).cell("b").beat("b", 900);
+    plans(&w, ASK);
+    let mut later = Later::new(&w);
+    for minute in 0..20 {
+        if minute >= 15 {
+            later.beat("b", 0);
+        }
+        later.next().code_in(&[1, 2]);
+    }
+    let (plans, state) = (w.base().join("conf/plans"), w.state());
+    let run = later.run(&[
+        "simulate",
+        "--plans",
+        plans.to_str().unwrap(),
+        "--journal",
+        state.to_str().unwrap(),
+        "--since",
+        "10m30s",
+        "--json",
+    ]);
+    run.code(0);
+    for policy in ["new", "in_force"] {
+        let down = |subject: &str| {
+            let all = run.list("subjects");
+            let found = all.iter().find(|s| s["subject"] == subject);
+            found.map_or(0, |s| s[policy]["down_seconds"].as_u64().unwrap())
+        };
+        assert!((590..=630).contains(&down("a/main")), "{policy}: {run}");
+        assert!((350..=370).contains(&down("b/main")), "{policy}: {run}");
+        assert_eq!(run.json()[policy]["incidents"], 0, "{policy}: {run}");
+    }
 }
