@@ -144,13 +144,23 @@ fn covers(one: &Match, other: &Match) -> bool {
 ///
 /// A need leads to the plan that governs the subject it names. Labels are not known here: where
 /// they (or, for a need of a whole cell, the agents' names) decide, the need may lead to several
-/// plans, and a circle through such a need is a warning.
-pub(super) fn cycles(set: &PlanSet, standing: &[Standing], problems: &mut [Problems<'_>]) {
+/// plans, and a circle through such a need is a warning. Only of the first `certain` plans is it
+/// known whom they govern: before others a plan is missing that could not be read.
+pub(super) fn cycles(
+    set: &PlanSet,
+    standing: &[Standing],
+    certain: usize,
+    problems: &mut [Problems<'_>],
+) {
     let mut budget = BUDGET;
     let edges: Vec<Vec<Edge>> = set
         .plans()
         .iter()
-        .map(|plan| edges(set, plan, &mut budget))
+        .map(|plan| {
+            let mut edges = edges(set, plan, &mut budget);
+            edges.retain(|edge| edge.to < certain);
+            edges
+        })
         .collect();
     let mut told = vec![false; edges.len()];
     for sure in [true, false] {

@@ -54,9 +54,14 @@ pub fn load(files: &[File], known: &Known) -> (PlanSet, Vec<Problem>) {
     for (number, file) in order.into_iter().enumerate() {
         problems.push(read(file, number, &mut documents));
     }
+    // What comes after a plan that is missing may be governed by that one.
+    let first_bad = problems.iter().position(Problems::has_errors);
+    let certain = documents
+        .iter()
+        .take_while(|d| d.sound && first_bad.is_none_or(|bad| d.file <= bad))
+        .count();
     cross::names(&documents, &mut problems);
     cross::known(&documents, known, &mut problems);
-    let whole = documents.iter().all(|document| document.sound);
     let (mut plans, mut places) = (Vec::new(), Vec::new());
     for Document {
         file,
@@ -71,10 +76,7 @@ pub fn load(files: &[File], known: &Known) -> (PlanSet, Vec<Problem>) {
     }
     let set = PlanSet::new(plans);
     cross::unreachable(&set, &places, &mut problems);
-    // Where a plan is missing, another may seem to govern what it does not.
-    if whole {
-        cross::cycles(&set, &places, &mut problems);
-    }
+    cross::cycles(&set, &places, certain, &mut problems);
     (
         set,
         problems.into_iter().flat_map(Problems::into_vec).collect(),

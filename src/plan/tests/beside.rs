@@ -143,6 +143,31 @@ fn needs_that_go_round() {
     assert_eq!(round(&["match: {cells: 'a*'}\nneeds: 'a*'"]), [""; 0]);
 }
 
+/// What is wrong with another plan hides no circle, unless that plan could be the one that governs.
+#[test]
+fn needs_that_go_round_beside_other_mistakes() {
+    let one = "match: {cells: a}\nneeds: b/x";
+    let other = "match: {cells: b}\nneeds: a/x";
+    let bad = "polcy: auto";
+    let round = |plans: &[&str]| {
+        let told = told(&lettered(plans));
+        let count = |text: &str| told.iter().filter(|t| t.contains(text)).count();
+        (count("go round"), count("unknown key"))
+    };
+    assert_eq!(round(&[one, other, bad]), (1, 1));
+    assert_eq!(round(&[one, bad, other]), (0, 1));
+    assert_eq!(round(&[bad, one, other]), (0, 1));
+    let files = |broken: &str| {
+        let files = [
+            file("m.yaml", &lettered(&[one, other])),
+            file(broken, "a: [\n"),
+        ];
+        told_of(&files).len()
+    };
+    assert_eq!(files("z.yaml"), 2);
+    assert_eq!(files("b.yaml"), 1);
+}
+
 #[test]
 fn plans_that_are_never_reached() {
     let never = |plans: &[&str]| {
