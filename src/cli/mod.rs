@@ -182,8 +182,13 @@ fn refused(e: &clap::Error, owed: Owed) -> Ending {
     }
     let text = text.to_string();
     out::complain(text.trim_end().trim_start_matches("error: "));
-    let first = text.lines().next().unwrap_or_default();
-    owed.failed(Exit::Usage, first.trim_start_matches("error: "))
+    owed.failed(Exit::Usage, said(&text).trim_start_matches("error: "))
+}
+
+/// What clap says before it comes to the usage, in one line: a list of what is missing belongs to it.
+fn said(text: &str) -> String {
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    lines.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 fn start_log(common: &Common) {

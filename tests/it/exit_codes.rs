@@ -158,6 +158,12 @@ fn wrong_use_is_64_and_json_s_word_is_kept() {
         let run = w.run(args);
         assert_eq!(run.code(64).clean().error_document()["error"]["code"], 64);
     }
+    // What is missing is named, and not only that something is.
+    let run = w.run(&["pause", "a", "--json"]);
+    run.code(64);
+    let message = run.json()["error"]["message"].as_str().unwrap();
+    assert!(message.contains("--reason <R>"), "{run}");
+    assert!(!message.contains("Usage"), "{run}");
     // A value that happens to be called so asks for nothing.
     w.run(&["--no-such-option", "--", "--json"])
         .code(64)
