@@ -49,7 +49,8 @@ impl Owed {
                 "status" | "--status" => "lazarus-pit/status/1",
                 "explain" => "lazarus-pit/explain/1",
                 "plan" if words.contains(&"test") => "lazarus-pit/plan-test/1",
-                "plan" => "lazarus-pit/plan/1",
+                "plan" if words.contains(&"show") => "lazarus-pit/plan-show/1",
+                "plan" => "lazarus-pit/plan-lint/1",
                 "simulate" => "lazarus-pit/simulate/1",
                 "approve" => "lazarus-pit/approve/1",
                 "deny" => "lazarus-pit/deny/1",
@@ -119,10 +120,10 @@ pub(super) fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "lazarus-pit: error: {}", shown.join("\n"));
 }
 
-/// Shows one thing that is wrong in a file, on standard error, as compilers do.
-pub(super) fn problem(text: &str) {
+/// A text of several lines, made harmless line by line.
+pub(super) fn harmless(text: &str) -> String {
     let shown: Vec<_> = text.lines().map(visible).collect();
-    let _ = writeln!(io::stderr(), "{}", shown.join("\n"));
+    shown.join("\n")
 }
 
 /// Tells the operator what is worth knowing, on standard error.
@@ -223,7 +224,7 @@ mod tests {
             ("beat a --status thinking", Owed::Nothing),
             ("beat a --status x --json", Owed::Json("lazarus-pit/beat/1")),
             ("init -- --json", Owed::Nothing),
-            ("plan lint --json", Owed::Json("lazarus-pit/plan/1")),
+            ("plan lint --json", Owed::Json("lazarus-pit/plan-lint/1")),
             ("explain a --json", Owed::Json("lazarus-pit/explain/1")),
             (
                 "pause a --reason x --json",

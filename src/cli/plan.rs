@@ -23,7 +23,8 @@ use crate::sys::trust::Trust;
 use crate::yaml::{Problem, Severity};
 
 /// The schema that the documents name.
-const SCHEMA: &str = "lazarus-pit/plan/1";
+const LINT: &str = "lazarus-pit/plan-lint/1";
+const SHOW: &str = "lazarus-pit/plan-show/1";
 
 /// Does it.
 ///
@@ -60,7 +61,7 @@ fn lint(common: &Common, paths: Vec<PathBuf>) -> Result<Ending, Failure> {
     let overrides = overrides(common, None)?;
     let trust = Trust::new(&overrides.trust_owners);
     let mut found = Lint {
-        schema: SCHEMA,
+        schema: LINT,
         ..Lint::default()
     };
     // Of a configuration that cannot be read nothing is known, and so nothing is said.
@@ -144,23 +145,24 @@ fn tell(common: &Common, json: bool, found: &Lint) -> Result<Ending, Failure> {
     if json {
         out::json(found)?;
     } else if !silent {
-        found
-            .problems
-            .iter()
-            .for_each(|p| out::problem(&p.to_string()));
+        let mut text = String::new();
+        for problem in &found.problems {
+            let _ = writeln!(text, "{}", out::harmless(&problem.to_string()));
+        }
         found.unreadable.iter().for_each(|line| out::complain(line));
         let count = |n: usize, one: &str| match n {
             1 => format!("1 {one}"),
             n => format!("{n} {one}s"),
         };
-        let summary = format!(
-            "{} in {}: {}, {}\n",
+        let _ = writeln!(
+            text,
+            "{}, {} read: {}, {}",
             count(found.plans, "sound plan"),
             count(found.files.len(), "file"),
             count(found.errors, "error"),
             count(found.warnings, "warning"),
         );
-        out::print(summary.as_bytes())?;
+        out::print(text.as_bytes())?;
     }
     if !silent {
         warn_all(found.notes.clone());
@@ -226,7 +228,7 @@ fn show(common: &Common, subject: &str) -> Result<Ending, Failure> {
             plan: plan::show::value(plan),
         };
         out::json(&ShowDocument {
-            schema: SCHEMA,
+            schema: SHOW,
             governing: governing.into_iter().map(shown).collect(),
             unplanned,
         })?;

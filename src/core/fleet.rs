@@ -268,7 +268,11 @@ impl<'a> Fleet<'a> {
 /// The number of the attempt that a verdict speaks of.
 fn number(verdict: Verdict, case: &Case<'_>) -> Option<u32> {
     match verdict {
-        Verdict::Reviving | Verdict::Exhausted => case.memory.attempts.last().map(|a| a.number),
+        Verdict::Reviving | Verdict::Exhausted => {
+            let last = case.memory.attempts.last();
+            last.filter(|a| a.incident == case.incident)
+                .map(|a| a.number)
+        }
         Verdict::Backoff
         | Verdict::Denied
         | Verdict::Expired

@@ -8,6 +8,7 @@ mod consent;
 pub mod decide;
 mod filling;
 mod fleet;
+pub mod gone;
 pub mod holds;
 mod judge;
 pub mod ledger;

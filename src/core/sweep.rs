@@ -1,11 +1,10 @@
 //! What a look at the world and the decisions about it add to the journal.
 
-use std::collections::HashSet;
-
 use super::decide::{self, Decisions, subjects};
+use super::gone;
 use super::ledger::{MASS_FAILURE, OVER};
 use super::view::View;
-use crate::model::cell::{Cell, MANIFEST_UNREADABLE, Reason, Status};
+use crate::model::cell::{Cell, Reason};
 use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
@@ -243,32 +242,7 @@ impl<'a> Sweep<'a> {
     /// Subjects that the state has and the snapshot has not. The incident is closed first: a run
     /// killed in between leaves a subject that is still to be swept up.
     fn gone(&self, state: &State, in_scope: &dyn Fn(&str) -> bool, events: &mut Vec<Event>) {
-        let noted = decide::noted(state);
-        let mut seen: HashSet<String> = HashSet::new();
-        let mut unknown_agents: HashSet<&str> = HashSet::new();
-        for cell in self
-            .snapshot
-            .cells
-            .iter()
-            .filter(|cell| noted.contains(&*cell.id))
-        {
-            if !agents_known(cell) {
-                unknown_agents.insert(&cell.id);
-            }
-            seen.extend(subjects(cell).map(|subject| subject.name()));
-        }
-        let gateways = self.snapshot.gateways.iter();
-        seen.extend(gateways.map(|g| View::of_gateway(g, self.snapshot).name));
-        for (subject, known) in &state.subjects {
-            let cell = decide::cell_of(subject);
-            let in_scope = match decide::is_gateway(subject) {
-                // Gateways belong to runs over everything.
-                true => self.snapshot.full,
-                false => in_scope(cell),
-            };
-            if seen.contains(subject) || !in_scope || unknown_agents.contains(cell) {
-                continue;
-            }
+        for (subject, known) in gone::gone(self.snapshot, state, in_scope) {
             let open = known.incident.as_ref();
             events.extend(open.map(|open| self.closed(subject, open, "gone")));
             events.push(Event {
@@ -321,14 +295,6 @@ impl<'a> Sweep<'a> {
 
 fn codes(reasons: &[&Reason]) -> Vec<String> {
     reasons.iter().map(|r| r.code.as_str().to_owned()).collect()
-}
-
-/// False where it could not be told which agents a cell has: then what is remembered of them stays.
-fn agents_known(cell: &Cell) -> bool {
-    // A foundation cell with a broken manifest is classified by `main` alone, and so is a canonical
-    // one whose manifest is away for a moment: neither means that the agents they named are gone.
-    let unread = || cell.warnings.iter().any(|w| w.code == MANIFEST_UNREADABLE);
-    cell.is_ignored() || (cell.observed && cell.status != Status::Incomplete && !unread())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::*;
 use crate::core::decide::decide;
 use crate::core::ledger::apply;
 use crate::core::rules::Rules;
-use crate::model::cell::{Agent, Code, Layout, Lifecycle, Reason};
+use crate::model::cell::{Agent, Code, Layout, Lifecycle, Reason, Status};
 use crate::model::protection::Protection;
 use crate::model::snapshot::Cells;
 use crate::model::time::Timestamp;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::cell::Reason;
+use super::cell::{Code, Reason};
 use super::condition::Condition;
 use super::exit::Exit;
 use super::time::Timestamp;
@@ -226,6 +226,19 @@ pub struct Decision {
     pub action: Option<Box<Action>>,
     /// What is to be asked now: only with [`Verdict::AwaitingApproval`], where it was not asked yet.
     pub question: Option<Question>,
+}
+
+impl Decision {
+    /// What it is called in a list of decisions: the verdict, but for an incident that ends.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        let gone = || self.because.last().is_some_and(|r| r.code == Code::Gone);
+        match self.verdict {
+            Verdict::Healthy if gone() => "gone",
+            Verdict::Healthy => "recovered",
+            other => other.as_str(),
+        }
+    }
 }
 
 /// What a human is asked.

@@ -7,6 +7,7 @@ pub mod decision;
 pub mod event;
 pub mod exit;
 pub mod protection;
+pub mod reason;
 pub mod snapshot;
 pub mod state;
 pub mod step;

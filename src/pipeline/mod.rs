@@ -17,9 +17,9 @@ use globset::GlobSet;
 use crate::config::{Config, Gateway};
 use crate::core::classify::Limits;
 use crate::core::decide::{self, Decisions};
-use crate::core::holds;
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
+use crate::core::{gone, holds};
 use crate::model::action::{AttemptResult, Done};
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
@@ -70,6 +70,14 @@ pub struct Request {
     pub began: Instant,
     /// Hears how far the look at the cells is.
     pub progress: Option<fn(usize, usize)>,
+}
+
+impl Request {
+    /// True for a cell that is to be looked at.
+    fn is_in_scope(&self, cell: &str) -> bool {
+        let scope = self.scope.as_ref();
+        scope.is_none_or(|(_, set)| set.is_match(cell))
+    }
 }
 
 /// What was seen and what follows from it. Pure but for the looking.
@@ -151,8 +159,14 @@ fn judge(
         force: request.force,
         state_lost,
     };
-    let decisions = decide::decide(&snapshot, &rules, state, now);
+    let mut decisions = decide::decide(&snapshot, &rules, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
+    if holds::believes_absence(&held) {
+        let in_scope = |cell: &str| request.is_in_scope(cell);
+        let gone = gone::decisions(&snapshot, state, &in_scope);
+        decisions.list.extend(gone);
+        decisions.list.sort_by(|a, b| a.subject.cmp(&b.subject));
+    }
     let root_changed = if holds::root_changed(&held) {
         Exit::Critical
     } else {
@@ -306,12 +320,7 @@ fn locked(
             return Err(failure);
         }
     };
-    let in_scope = |cell: &str| {
-        request
-            .scope
-            .as_ref()
-            .is_none_or(|(_, set)| set.is_match(cell))
-    };
+    let in_scope = |cell: &str| request.is_in_scope(cell);
     let vanished = holds::believes_absence(&judged.warnings);
     let mut code = host::code;
     let mut sweep = Sweep::new(&judged.snapshot, &judged.decisions, &about.id, &mut code);

@@ -105,12 +105,8 @@ fn decisions(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<(
         all.filter(move |d| d.verdict.exit() == exit)
     };
     let line = |decision: &Decision| {
-        let word = match decision.verdict {
-            Verdict::Healthy => "recovered",
-            other => other.as_str(),
-        };
         [
-            Field::plain(word).coloured(colour(decision.verdict.exit(), style)),
+            Field::plain(decision.word()).coloured(colour(decision.verdict.exit(), style)),
             Field::plain(&decision.subject),
             Field::plain(&why(decision, report)),
         ]

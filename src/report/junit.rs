@@ -7,8 +7,9 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::human::moment;
-use crate::core::decide::Subject;
-use crate::model::cell::{Reason, Status};
+use crate::core::view::View;
+use crate::model::cell::Reason;
+use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::text::visible;
 
@@ -37,9 +38,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .collect();
     // The counts come before what is counted: subjects are gone through twice, not kept.
     let (mut tests, mut failures, mut errors, mut skipped) = (0u64, 0u64, 0u64, 0u64);
-    for subject in report.subjects() {
+    for case in cases(report) {
         tests += 1;
-        match outcome(&subject, &decided) {
+        match outcome(&case, &decided) {
             Outcome::Passed => {}
             Outcome::Skipped(_) => skipped += 1,
             Outcome::Failed(_) => failures += 1,
@@ -61,8 +62,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         // The usual schema of JUnit files wants no time zone here.
         started.trim_end_matches('Z'),
     )?;
-    for subject in report.subjects() {
-        case(&subject, outcome(&subject, &decided), out)?;
+    for case in cases(report) {
+        write_case(&case, outcome(&case, &decided), out)?;
     }
     if !report.warnings.is_empty() {
         writeln!(out, "    <system-err>")?;
@@ -77,30 +78,51 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  </testsuite>\n</testsuites>")
 }
 
-fn outcome<'a>(subject: &Subject<'_>, decided: &HashMap<&str, &'a Decision>) -> Outcome<'a> {
-    if subject.observed() && subject.status() == Status::Healthy {
+/// One subject as a test case.
+struct Case<'a> {
+    view: View<'a>,
+    class: &'a str,
+    name: &'a str,
+}
+
+/// All subjects: cell by cell, then the gateways.
+fn cases(report: &Report) -> impl Iterator<Item = Case<'_>> {
+    let snapshot = &report.snapshot;
+    let subjects = report.subjects().map(move |subject| Case {
+        view: View::of(&subject, snapshot),
+        class: &subject.cell.id,
+        name: subject
+            .agent
+            .map_or(&*subject.cell.id, |agent| &*agent.name),
+    });
+    let gateways = snapshot.gateways.iter().map(move |gateway| Case {
+        view: View::of_gateway(gateway, snapshot),
+        class: "gateway",
+        name: &gateway.name,
+    });
+    subjects.chain(gateways)
+}
+
+fn outcome<'a>(case: &Case<'_>, decided: &HashMap<&str, &'a Decision>) -> Outcome<'a> {
+    if case.view.observed && case.view.base == Condition::Healthy {
         return Outcome::Passed;
     }
-    let decision = decided.get(subject.name().as_str()).copied();
+    let decision = decided.get(case.view.name.as_str()).copied();
     match decision.map(|d| (d, d.verdict)) {
         Some((_, Verdict::Finished)) => Outcome::Passed,
         Some((decision, Verdict::Frozen | Verdict::Paused | Verdict::Maintenance)) => {
             Outcome::Skipped(decision)
         }
-        _ if !subject.observed() => Outcome::Errored(decision),
+        _ if !case.view.observed => Outcome::Errored(decision),
         _ => Outcome::Failed(decision),
     }
 }
 
-fn case(subject: &Subject<'_>, outcome: Outcome<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let cell = escaped(&subject.cell.id);
-    let name = match subject.agent {
-        Some(agent) => escaped(&agent.name),
-        None => cell.clone(),
-    };
+fn write_case(case: &Case<'_>, outcome: Outcome<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (class, name) = (escaped(case.class), escaped(case.name));
     write!(
         out,
-        "    <testcase classname=\"{cell}\" name=\"{name}\" time=\"0\""
+        "    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\""
     )?;
     let (tag, decision) = match outcome {
         Outcome::Passed => return writeln!(out, "/>"),
@@ -120,8 +142,8 @@ fn case(subject: &Subject<'_>, outcome: Outcome<'_>, out: &mut dyn Write) -> io:
         Some(decision) => (decision.verdict.as_str(), &decision.because),
         // Whatever is down has a decision; without one its status still says what is known.
         None => {
-            evidence = subject.reasons().cloned().collect();
-            (subject.status().as_str(), &evidence)
+            evidence = case.view.reasons.iter().map(|r| (*r).clone()).collect();
+            (case.view.base.as_str(), &evidence)
         }
     };
     writeln!(

@@ -51,20 +51,20 @@ pub fn failure(message: &str) -> (String, u8) {
 
 fn text(report: &Report) -> String {
     // The worst first; within one verdict the subjects are in byte order already.
-    let mut groups = BTreeMap::<(Reverse<Exit>, Verdict), Vec<&str>>::new();
+    let mut groups = BTreeMap::<(Reverse<Exit>, Verdict, &str), Vec<&str>>::new();
     for decision in &report.decisions {
-        let key = (Reverse(decision.verdict.exit()), decision.verdict);
+        let key = (
+            Reverse(decision.verdict.exit()),
+            decision.verdict,
+            decision.word(),
+        );
         groups.entry(key).or_default().push(&decision.subject);
     }
     let mut parts: Vec<String> = report
         .holds()
         .map(|w| format!("{}: {}", w.code, safe(&w.message, LONGEST_TEXT)))
         .collect();
-    parts.extend(groups.iter().map(|((_, verdict), names)| {
-        let word = match verdict {
-            Verdict::Healthy => "recovered",
-            other => other.as_str(),
-        };
+    parts.extend(groups.iter().map(|((_, _, word), names)| {
         let mut shown: Vec<String> = names
             .iter()
             .take(MOST_NAMES)
@@ -75,7 +75,7 @@ fn text(report: &Report) -> String {
         }
         format!("{} {word} ({})", names.len(), shown.join(", "))
     }));
-    let nothing_down = groups.keys().all(|(_, v)| *v == Verdict::Healthy);
+    let nothing_down = groups.keys().all(|(_, v, _)| *v == Verdict::Healthy);
     if nothing_down && report.exit == Exit::Healthy {
         let all = match report.summary.total_cells {
             0 => "no cells".into(),

@@ -1,4 +1,4 @@
-//! Agents outside any cell, and what plans can name of the configuration.
+//! Agents outside any cell, what plans can name of the configuration, and what they ask for in vain.
 
 use std::fs;
 
@@ -83,4 +83,66 @@ fn a_plan_names_channels_and_gateways_that_there_are() {
     }
     assert_eq!(world.meta().unwrap()["status"], "error");
     assert_eq!(journal(&world).len(), 0);
+}
+
+/// What this version does not do yet it says before it matters.
+#[test]
+fn what_is_not_done_yet_is_said_beforehand() {
+    let world = World::new();
+    world.cell("a");
+    plans(
+        &world,
+        "policy: auto\nprobes: [{tcp: 'localhost:1'}]\nsteps: [{spawn: {command: [agent]}}]\n",
+    );
+    let run = world.run(&["--json"]);
+    run.code(0);
+    assert!(
+        run.warns("probes_not_asked") && run.warns("steps_not_carried_out"),
+        "{run}"
+    );
+    world.beat("a", 900);
+    let run = world.run(&["--json"]);
+    run.code(2);
+    let step = &run.list("actions")[0]["steps"][0];
+    assert_eq!(step["result"], "failed");
+    assert!(
+        step["error"]
+            .as_str()
+            .unwrap()
+            .contains("not carried out by this version"),
+        "{run}"
+    );
+}
+
+/// An incident that ends because its subject is not there any more is told like any other, and a
+/// gateway is a test case.
+#[test]
+fn who_is_gone_is_told_and_a_gateway_is_a_test_case() {
+    let world = World::new();
+    world.cell("a").cell("b").beat("b", 900);
+    world.config("gateways: [{name: timmy, heartbeat: /nonexistent/beat}]\n");
+    plans(
+        &world,
+        "policy: never\n---\nname: g\nmatch: {gateways: ['*']}\npolicy: never\n",
+    );
+    let junit = world.run(&["--format", "junit"]);
+    assert!(
+        junit.stdout().contains("tests=\"3\" failures=\"2\""),
+        "{junit}"
+    );
+    assert!(
+        junit
+            .stdout()
+            .contains("classname=\"gateway\" name=\"timmy\""),
+        "{junit}"
+    );
+    world.remove("b");
+    let dry = world.run(&["--dry-run", "--json"]);
+    let run = world.run(&["--json"]);
+    for run in [&dry, &run] {
+        assert_eq!(run.verdict("b/main"), Some("healthy"), "{run}");
+        assert_eq!(crate::later::codes(run, "b/main"), ["gone"], "{run}");
+    }
+    assert!(world.run(&["--json"]).verdict("b/main").is_none());
+    state_is_the_journal(&world);
 }

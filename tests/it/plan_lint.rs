@@ -127,7 +127,7 @@ fn every_mistake_is_told_at_its_place() {
         plans(&world, &yaml);
         let run = world.run(&["plan", "lint", "--json"]);
         run.code(78).stderr_empty().clean();
-        assert_eq!(run.json()["schema"], "lazarus-pit/plan/1");
+        assert_eq!(run.json()["schema"], "lazarus-pit/plan-lint/1");
         let found = problems(&run);
         let hit = found
             .iter()
@@ -137,8 +137,9 @@ fn every_mistake_is_told_at_its_place() {
         let run = world.run(&["plan", "lint"]);
         run.code(78).clean();
         let file = world.base().join("conf/plans/plans.yaml");
-        run.stderr_has(format!("{}:{place}: error: ", file.display()));
-        assert!(run.stderr().lines().any(|l| l.trim_start() == "^"), "{run}");
+        let told = format!("{}:{place}: error: ", file.display());
+        assert!(run.stdout().contains(&told), "{run}");
+        assert!(run.stdout().lines().any(|l| l.trim_start() == "^"), "{run}");
         assert!(run.last_line().contains("error"), "{run}");
         world
             .run(&["--dry-run"])
@@ -186,7 +187,7 @@ fn paths_are_looked_at_instead_of_the_plans_of_a_run() {
     run.code(0).stderr_empty();
     assert_eq!(
         run.stdout(),
-        "1 sound plan in 1 file: 0 errors, 0 warnings\n"
+        "1 sound plan, 1 file read: 0 errors, 0 warnings\n"
     );
     world
         .run(&["-q", "plan", "lint", good])
@@ -201,9 +202,8 @@ fn paths_are_looked_at_instead_of_the_plans_of_a_run() {
         dir.to_str().unwrap(),
         "/nonexistent.yaml",
     ]);
-    run.code(78)
-        .stderr_has("unknown key `polcy`")
-        .stderr_has("/nonexistent.yaml");
+    run.code(78).stderr_has("/nonexistent.yaml");
+    assert!(run.stdout().contains("unknown key `polcy`"), "{run}");
     // A plan file that is named for the run counts as one.
     world.run(&["--plans", good, "plan", "lint"]).code(0);
     world
@@ -221,7 +221,8 @@ fn a_warning_alone_stops_nothing() {
         "name: all\npolicy: never\n---\nname: never-reached\npolicy: never\nmatch: {cells: [b]}\n",
     );
     let run = world.run(&["plan", "lint"]);
-    run.code(0).stderr_has(": warning: ");
+    run.code(0).stderr_empty();
+    assert!(run.stdout().contains(": warning: "), "{run}");
     assert!(run.last_line().ends_with("0 errors, 1 warning"), "{run}");
     let run = world.run(&["--json"]);
     run.code(0);

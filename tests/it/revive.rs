@@ -470,32 +470,3 @@ fn the_deadline_cuts_off_what_takes_too_long_and_defers_the_rest() {
     assert!(run.json()["run"]["duration_ms"].as_u64().unwrap() < 4000);
     assert_eq!(world.run(&["--json"]).verdict("a/main"), Some("backoff"));
 }
-
-/// What this version does not do yet it says before it matters.
-#[test]
-fn what_is_not_done_yet_is_said_beforehand() {
-    let world = World::new();
-    world.cell("a");
-    plans(
-        &world,
-        "policy: auto\nprobes: [{tcp: 'localhost:1'}]\nsteps: [{spawn: {command: [agent]}}]\n",
-    );
-    let run = world.run(&["--json"]);
-    run.code(0);
-    assert!(
-        run.warns("probes_not_asked") && run.warns("steps_not_carried_out"),
-        "{run}"
-    );
-    world.beat("a", 900);
-    let run = world.run(&["--json"]);
-    run.code(2);
-    let step = &run.list("actions")[0]["steps"][0];
-    assert_eq!(step["result"], "failed");
-    assert!(
-        step["error"]
-            .as_str()
-            .unwrap()
-            .contains("not carried out by this version"),
-        "{run}"
-    );
-}
