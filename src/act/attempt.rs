@@ -79,9 +79,8 @@ pub(super) fn carry_out(
 /// The one place that knows how each kind of step is carried out.
 fn carry_out_step(step: &Step, scene: &mut Scene<'_>) -> StepDone {
     if scene.is_stopped() || Instant::now() >= scene.around.deadline {
-        let error = "the run's deadline came before it began".to_owned();
         return StepDone {
-            error: Some(error),
+            error: Some(run::TOO_LATE.to_owned()),
             ..StepDone::new(step, StepResult::CutOff)
         };
     }

@@ -26,6 +26,9 @@ const DRAIN: Duration = Duration::from_millis(200);
 /// What is read at a time: as much as a pipe holds.
 const CHUNK: usize = 64 << 10;
 
+/// Why a step was not begun.
+pub(super) const TOO_LATE: &str = "the run's deadline came before it began";
+
 /// What a step needs to know of its attempt.
 pub(super) struct Scene<'a> {
     pub(super) action: &'a Action,
@@ -119,6 +122,14 @@ pub(super) fn run(step: &Step, run: &Run, scene: &mut Scene<'_>) -> StepDone {
         .around
         .deadline
         .saturating_duration_since(Instant::now());
+    // What was decided before a pause beyond the deadline (a stopped process, a host that slept, a
+    // log on a slow disk) is not begun after it.
+    if left.is_zero() {
+        done.result = StepResult::CutOff;
+        done.error = Some(TOO_LATE.to_owned());
+        done.log = scene.close_log();
+        return done;
+    }
     let (job, outputs) = match Job::start(exec, run.timeout.min(left)) {
         Ok(started) => started,
         Err(why) => {

@@ -61,6 +61,10 @@ pub struct GatewayContext<'a> {
 
 /// How much work one string may make: a template is for filling in names, not for computing.
 const FUEL: u64 = 10_000;
+/// How long a string with something to fill in may be as it is written, in bytes. The language's
+/// parser and its values go down into what they read, one call in another, and a chain of a few
+/// thousand links (`a.b.c…`, `1+1+1…`) would take all of the stack.
+const LONGEST_SOURCE: usize = 4 * 1024;
 /// How long a string may become, in bytes: less than the system takes as one argument.
 const LONGEST: usize = 64 * 1024;
 
@@ -92,6 +96,11 @@ impl Template {
         };
         if !dynamic {
             return Ok((template, Vec::new()));
+        }
+        if text.len() > LONGEST_SOURCE {
+            return Err(format!(
+                "it is longer than {LONGEST_SOURCE} bytes; what is longer belongs in a file"
+            ));
         }
         let compiled = ENVIRONMENT.template_from_str(text).map_err(|e| told(&e))?;
         let names = named(&compiled);
@@ -327,6 +336,17 @@ mod tests {
         ] {
             assert_eq!(filled(text), Err(wanted.to_owned()), "{text}");
         }
+    }
+
+    /// Deep enough, they end the program where nothing can be caught.
+    #[test]
+    fn chains_without_end_are_refused_before_they_are_read() {
+        for link in [".a", "+1", "|upper", "()", "[1]", "~'b'", "**1"] {
+            let error = filled(&format!("{{{{ cell{} }}}}", link.repeat(50_000))).unwrap_err();
+            assert!(error.contains("longer than 4096 bytes"), "{error}");
+        }
+        let plain = "x".repeat(100_000);
+        assert_eq!(filled(&plain), Ok(plain));
     }
 
     #[test]

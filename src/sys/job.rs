@@ -45,22 +45,31 @@ impl Job {
     ///
     /// # Errors
     /// What could not be done; then there is no process. `None` where it took too long: then the
-    /// program is ended as soon as it can be, which is before it does anything, as a rule.
+    /// program is ended as soon as it can be, which is before it does anything, as a rule; and where
+    /// that time was over before its exec, there never was one.
     pub fn start(exec: Exec, most: Duration) -> Result<(Self, Outputs), Option<NotStarted>> {
         let (send, started) = std::sync::mpsc::sync_channel(1);
+        let until = Instant::now().checked_add(most);
+        let is_late = move || until.is_some_and(|until| Instant::now() >= until);
+        let exec = exec.not_after(until);
         // A thread of its own, which can be left behind: a fork that waits for its exec cannot.
         let thread = std::thread::Builder::new()
             .name("start".into())
             .stack_size(256 << 10)
             .spawn(move || {
+                // Whoever was stopped meanwhile does not begin what is not wanted any more.
+                let started = match is_late() {
+                    true => Err(None),
+                    false => Self::start_now(exec).map_err(|e| Some(e).filter(|_| !is_late())),
+                };
                 // What nobody waits for any more comes back here, and is ended by that.
-                let _ = send.send(Self::start_now(exec));
+                let _ = send.send(started);
             });
         if let Err(e) = thread {
             return Err(Some(NotStarted::of_thread(&e)));
         }
         match started.recv_timeout(most) {
-            Ok(started) => started.map_err(Some),
+            Ok(started) => started,
             Err(_) => Err(None),
         }
     }

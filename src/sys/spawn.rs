@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
+use std::time::Instant;
 
 use nix::libc;
 
@@ -39,6 +40,8 @@ pub struct Exec {
     env: Strings,
     /// Our own pid.
     starter: libc::pid_t,
+    /// When nobody wants it any more.
+    until: Option<Instant>,
 }
 
 /// C strings, and the list of pointers to them that exec takes.
@@ -167,7 +170,15 @@ impl Exec {
             args: Strings::new(args)?,
             env: Strings::new(env)?,
             starter: std::process::id().cast_signed(),
+            until: None,
         })
+    }
+
+    /// The same, which from then on becomes no program: whoever starts it may be stopped at any
+    /// instant before the fork, and go on much later.
+    #[must_use]
+    pub(super) fn not_after(self, until: Option<Instant>) -> Self {
+        Self { until, ..self }
     }
 
     /// Starts it in a session and process group of its own, with `/dev/null` as its standard
@@ -240,6 +251,10 @@ fn prepare(exec: &Exec) -> Result<(), Stage> {
     close_all_on_exec()?;
     reset_signals()?;
     die_with_starter(0)?;
+    // Looks at the clock and does no more.
+    if exec.until.is_some_and(|until| Instant::now() >= until) {
+        return Err(refuse(libc::ETIMEDOUT, Stage::Fork));
+    }
     // SAFETY: asks for a number.
     if unsafe { libc::getppid() } == exec.starter {
         Ok(())

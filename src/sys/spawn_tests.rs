@@ -121,3 +121,16 @@ fn a_start_that_comes_to_no_end_is_not_waited_for() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// A run that was stopped, and goes on after its deadline, must not begin what it had in hand.
+#[test]
+fn what_there_is_no_time_for_is_never_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let cwd = dir.path().to_str().unwrap();
+    for _ in 0..50 {
+        let start = Job::start(exec(&["/bin/sh", "-c", "> mark"], cwd), Duration::ZERO);
+        assert!(matches!(start, Err(None)));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!dir.path().join("mark").exists(), "it was started");
+}
