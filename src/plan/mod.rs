@@ -8,6 +8,7 @@
 //! Nothing here reads a file, a clock or the environment: text and what is known of the
 //! configuration are arguments.
 
+mod bounds;
 mod check;
 mod cross;
 pub mod glob;

@@ -94,7 +94,9 @@ pub fn peek(dir: Option<&StateDir>) -> Result<Loaded, StoreError> {
     if fresh && loaded.findings.events > 0 {
         loaded.broken = Some(format!("{} is missing", dir.file(STATE_FILE).display()));
     }
-    loaded.lost = loaded.broken.is_some() && loaded.findings.events == 0;
+    // A journal with lines that cannot be read may lack the very attempts that a budget counts.
+    let whole = loaded.findings.events > 0 && loaded.findings.bad.is_empty();
+    loaded.lost = loaded.broken.is_some() && !whole;
     warn(dir, &mut loaded);
     Ok(loaded)
 }
@@ -104,7 +106,7 @@ fn warn(dir: &StateDir, loaded: &mut Loaded) {
         let (code, then) = if loaded.lost {
             (
                 "state_lost",
-                "and the journal has nothing to rebuild it from: what it knew is lost",
+                "and the journal cannot fill it: of what it knew something, or all, is lost",
             )
         } else {
             ("state_recovered", "it was rebuilt from the journal")

@@ -289,3 +289,23 @@ fn a_run_over_some_cells_counts_for_no_gap_and_no_mass() {
     let run = later.check();
     assert!(codes(&run, "c05/main").contains(&"gap"), "{run}");
 }
+
+/// A journal that can be read in part may lack the very attempts that a budget counts.
+#[test]
+fn a_state_that_cannot_be_rebuilt_whole_is_lost() {
+    let world = World::new();
+    world.cell("a").beat("a", 900);
+    let plan =
+        "policy: auto\nlimits: {attempts: 1}\nverify: {within: 1ms}\nsteps: [{run: ['true']}]\n";
+    plans(&world, plan);
+    world.run(&["--json"]).code(1);
+    let path = world.state().join("journal.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let intent = text.lines().find(|l| l.contains("\"intent\"")).unwrap();
+    fs::write(&path, text.replace(intent, "rubbish")).unwrap();
+    fs::write(world.state().join("state.json"), "rubbish").unwrap();
+    let run = world.run(&["--json"]);
+    run.code(2);
+    assert!(codes(&run, "a/main").contains(&"state_lost"), "{run}");
+    assert_eq!(run.list("actions").len(), 0);
+}

@@ -18,8 +18,6 @@ const OF_CELLS: [&str; 7] = [
 ];
 /// What a template of a plan for gateways may name.
 const OF_GATEWAYS: [&str; 3] = ["gateway.name", "attempt", "incident"];
-/// Functions of the language that a template may call.
-const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
 
 impl Check<'_, '_> {
     /// A template; where it is wrong, what is written, as it is.
@@ -53,7 +51,7 @@ impl Check<'_, '_> {
             && name
                 .strip_prefix("cell.labels.")
                 .is_some_and(|label| !label.contains('.'));
-        if label || known.contains(&name) || FUNCTIONS.contains(&name) {
+        if label || known.contains(&name) {
             return;
         }
         if others.contains(&name) || (name.starts_with("cell.") && self.scope != Scope::Cells) {
