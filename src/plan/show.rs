@@ -20,10 +20,11 @@ const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// A sentence, where it cannot be written.
 pub fn show(plan: &Plan) -> Result<String, String> {
     let text = serde_yaml::to_string(&value(plan)).map_err(|e| e.to_string())?;
-    if !text.contains(BREAKS) {
+    if !text.contains(BREAKS) && !text.contains("<<:") {
         return Ok(text);
     }
-    // JSON is YAML, and there they stand between double quotes, where they can be written out.
+    // JSON is YAML, and there all text stands between double quotes: breaks can be written out, and
+    // a label of the name `<<` is no merge key.
     let mut text = serde_json::to_string_pretty(&value(plan)).map_err(|e| e.to_string())?;
     for c in BREAKS {
         text = text.replace(c, &format!("\\u{:04x}", c as u32));

@@ -141,6 +141,12 @@ fn ends_of_lines_that_only_the_writer_knows_do_not_get_lost() {
     }
 }
 
+#[test]
+fn a_label_can_have_the_name_of_a_merge_key() {
+    let first = plan("policy: never\nmatch: {labels: {\"<<\": x}}\n");
+    assert_eq!(plan(&show(&first).unwrap()).hash, first.hash);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
 
