@@ -103,13 +103,16 @@ pub fn peek(dir: Option<&StateDir>) -> Result<Loaded, StoreError> {
 
 fn warn(dir: &StateDir, loaded: &mut Loaded) {
     if let Some(why) = &loaded.broken {
-        let (code, then) = if loaded.lost {
-            (
+        let (code, then) = match (loaded.findings.events, loaded.lost) {
+            (0, _) => (
                 "state_lost",
-                "and the journal cannot fill it: of what it knew something, or all, is lost",
-            )
-        } else {
-            ("state_recovered", "it was rebuilt from the journal")
+                "and the journal has nothing to rebuild it from: what it knew is lost",
+            ),
+            (_, true) => (
+                "state_recovered",
+                "it was rebuilt from the journal as far as that can be read, and nobody is revived in this run",
+            ),
+            (_, false) => ("state_recovered", "it was rebuilt from the journal"),
         };
         loaded
             .warnings
