@@ -82,12 +82,12 @@ mkdir -m 700 "$work/home" "$work/etc"
 printf 'stale_after_seconds: 180\n' >"$work/etc/config.yaml"
 # The plans that are shipped; and a thousand small ones, of which the last is for everyone, so that
 # none is spared.
-mkdir -m 755 "$work/etc/plans"
-cp "$repo"/plans/*.yaml "$work/etc/plans/"
+mkdir -m 755 "$work/shipped"
+cp "$repo"/plans/*.yaml "$work/shipped/"
 for n in $(seq 999); do
     printf 'name: plan-%d\nmatch: {cells: ["team-%d-*"]}\npolicy: never\n---\n' "$n" "$n"
-done >"$work/etc/thousand.yaml"
-printf 'name: everyone\npolicy: never\n' >>"$work/etc/thousand.yaml"
+done >"$work/thousand.yaml"
+printf 'name: everyone\npolicy: never\n' >>"$work/thousand.yaml"
 export HOME=$work/home
 unset LAZARUS_PIT_CONFIG LAZARUS_PIT_STATE_DIR XDG_CONFIG_HOME XDG_STATE_HOME RUST_LOG
 
@@ -144,8 +144,8 @@ round() {
     [ -z "$python" ] || one python "$python" "$here/reference.py" "$fleet"
     pass pass "$work/state.$cells"
     [ -z "$fast" ] || pass pass-tmpfs "$fast/state.$cells"
-    pass pass-plans "$work/state-plans.$cells" --plans "$work/etc/plans" --no-act
-    pass pass-thousand "$work/state-thousand.$cells" --plans "$work/etc/thousand.yaml" --no-act
+    pass pass-plans "$work/state-plans.$cells" --plans "$work/shipped" --no-act
+    pass pass-thousand "$work/state-thousand.$cells" --plans "$work/thousand.yaml" --no-act
     pass pass-dry "$work/state.$cells" --dry-run
 }
 
