@@ -30,7 +30,7 @@ pub struct Considered {
 }
 
 /// Observes and decides as a real run would, for those who ask why; changes as little as
-/// [`dry_run`].
+/// [`dry_run`](super::dry_run).
 ///
 /// # Errors
 /// The missions root or the state cannot be read.
