@@ -342,8 +342,13 @@ impl Past {
     /// What was tried and said, in the order in which it happened.
     fn write_course(&self, text: &mut String) {
         let mut course: Vec<(Timestamp, String)> = Vec::new();
-        for tried in &self.attempts {
-            let result = tried.result.as_deref().unwrap_or("no result recorded");
+        for (at, tried) in self.attempts.iter().enumerate() {
+            let result = match tried.result.as_deref() {
+                // Its steps were carried out, and still there had to be another.
+                Some("ok") if at + 1 < self.attempts.len() => "ok, and it did not come back",
+                Some(result) => result,
+                None => "no result recorded",
+            };
             let error = tried.error.as_deref();
             let error = error.map_or_else(String::new, |error| format!(" ({error})"));
             course.push((

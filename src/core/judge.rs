@@ -7,6 +7,7 @@ use super::consent::Consent;
 use super::needs::Needs;
 use super::ruling::{Ruling, Word, applies, passes, until};
 use super::view::View;
+use crate::model::action::AttemptResult;
 use crate::model::cell::{Code, Reason};
 use crate::model::condition::Condition;
 use crate::model::decision::{Policy, Verdict};
@@ -52,7 +53,6 @@ impl<'a> Case<'a> {
     ///
     /// An `ended` that lies in the future (the clock has gone back since) binds nobody.
     fn under_verification(&self) -> Option<&'a Attempt> {
-        use crate::model::action::AttemptResult;
         self.last_attempt().filter(|last| match last.result {
             None => true,
             Some(AttemptResult::Ok) => {
@@ -217,6 +217,16 @@ impl<'a> Case<'a> {
         let Some(attempt) = self.under_verification() else {
             return passes(match self.last_attempt() {
                 None => "no attempt is under way".to_owned(),
+                Some(last)
+                    if last.incident == self.incident && last.result == Some(AttemptResult::Ok) =>
+                {
+                    format!(
+                        "attempt {} of {} was carried out, and did not bring it back by {}",
+                        last.number,
+                        last.at,
+                        last.verify_until.unwrap_or(last.at)
+                    )
+                }
                 Some(last) => format!(
                     "attempt {} of {} is over ({})",
                     last.number,
