@@ -111,7 +111,7 @@ pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timest
     let mut cases: Vec<Case<'_>> = Vec::new();
     for cell in snapshot.cells.iter().filter(|cell| !cell.is_ignored()) {
         in_scope += cell.agents.len().max(1);
-        if is_quiet(cell, &noted) && !has_ended(cell, snapshot) {
+        if is_quiet(cell, &noted, snapshot) {
             continue;
         }
         let views = subjects(cell).map(|subject| View::of(&subject, snapshot));
@@ -188,14 +188,18 @@ pub fn cell_of(subject: &str) -> &str {
 
 /// True for a cell that is healthy and was: on a sound fleet nearly all of them, so that it pays
 /// to look at them no closer.
-pub(super) fn is_quiet(cell: &Cell, noted: &HashSet<&str>) -> bool {
-    cell.status == Status::Healthy && cell.observed && !noted.contains(&*cell.id)
+pub(super) fn is_quiet(cell: &Cell, noted: &HashSet<&str>, snapshot: &Snapshot) -> bool {
+    let quiet = cell.status == Status::Healthy && cell.observed && !noted.contains(&*cell.id);
+    quiet && !is_spoken_of(cell, snapshot)
 }
 
-/// True where a process of one of the cell's agents has ended, although its beat is still fresh.
-pub(super) fn has_ended(cell: &Cell, snapshot: &Snapshot) -> bool {
-    !snapshot.ended.is_empty()
-        && subjects(cell).any(|subject| snapshot.ended.contains_key(&subject.name()))
+/// True where there is more about one of the cell's agents than its beat, however fresh that is.
+fn is_spoken_of(cell: &Cell, snapshot: &Snapshot) -> bool {
+    let Snapshot {
+        ended, evidence, ..
+    } = snapshot;
+    let about = |name: &String| ended.contains_key(name) || evidence.contains_key(name);
+    !(ended.is_empty() && evidence.is_empty()) && subjects(cell).any(|s| about(&s.name()))
 }
 
 fn case<'a>(

@@ -76,9 +76,7 @@ impl<'a> Sweep<'a> {
         while self.next < self.snapshot.cells.places() && events.len() < BATCH {
             let cell = self.snapshot.cells.get(self.next);
             self.next += 1;
-            let loud = |cell: &&Cell| {
-                !decide::is_quiet(cell, &noted) || decide::has_ended(cell, self.snapshot)
-            };
+            let loud = |cell: &&Cell| !decide::is_quiet(cell, &noted, self.snapshot);
             if let Some(cell) = cell.filter(loud) {
                 for subject in subjects(cell) {
                     let view = View::of(&subject, self.snapshot);

@@ -30,6 +30,8 @@ pub struct View<'a> {
     pub observed: bool,
     /// Its last beat.
     pub beat: Option<&'a Beat>,
+    /// What all its evidence adds up to, where more than its heartbeat was asked.
+    pub evidence: Option<Condition>,
     /// How its kept process ended, if it did.
     pub ended: Option<&'a Ended>,
     /// Why it is what it is.
@@ -65,6 +67,7 @@ impl<'a> View<'a> {
             base: subject.status().into(),
             observed: subject.observed(),
             beat: agent.and_then(|a| a.beat.as_ref()),
+            evidence: snapshot.evidence.get(&name).copied(),
             ended: snapshot.ended.get(&name),
             reasons: subject.reasons().collect(),
             name,
@@ -81,6 +84,7 @@ impl<'a> View<'a> {
             base: gateway.condition,
             observed: gateway.observed,
             beat: gateway.beat.as_ref(),
+            evidence: None,
             ended: snapshot.ended.get(&name),
             reasons: gateway.reasons.iter().collect(),
             name,
@@ -98,7 +102,10 @@ impl<'a> View<'a> {
         if dead && self.observed {
             return Condition::Exited;
         }
-        as_a_whole(self.base, plan)
+        let probed = plan.is_some_and(|plan| !plan.probes.is_empty());
+        self.evidence
+            .filter(|_| probed)
+            .unwrap_or_else(|| as_a_whole(self.base, plan))
     }
 
     /// True where its cell is never revived.

@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub gateways: Vec<Gateway>,
     /// The processes that were kept for a subject and have ended, the last one of each.
     pub ended: BTreeMap<String, Ended>,
+    /// What all evidence about a cell's agent adds up to, where more than its heartbeat was asked.
+    pub evidence: BTreeMap<String, Condition>,
     /// How long ago this host was booted; `None` where the kernel does not say.
     pub uptime: Option<Duration>,
     /// What else was noticed.
@@ -64,6 +66,7 @@ impl Snapshot {
             cells,
             gateways: Vec::new(),
             ended: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             uptime: None,
             warnings: Vec::new(),
         }

@@ -74,6 +74,7 @@ pub fn snapshot(look: Look, now: Timestamp) -> Result<Snapshot, Failure> {
         cells: seen.cells,
         gateways,
         ended: std::collections::BTreeMap::new(),
+        evidence: std::collections::BTreeMap::new(),
         uptime: crate::sys::host::uptime(),
         warnings: seen.warnings,
     })

@@ -117,6 +117,15 @@ impl Being {
     }
 }
 
+/// What a snapshot has of the subjects.
+#[derive(Clone, Debug)]
+struct Seen {
+    cells: Cells,
+    gateways: Vec<Gateway>,
+    ended: BTreeMap<String, Ended>,
+    evidence: BTreeMap<String, Condition>,
+}
+
 /// All subjects there are.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -124,7 +133,7 @@ pub struct World {
     others: usize,
     stale_after: Duration,
     /// What the last snapshot had, as long as nothing has changed since.
-    seen: Option<(Cells, Vec<Gateway>, BTreeMap<String, Ended>)>,
+    seen: Option<Seen>,
     /// This boot's id.
     pub boot_id: String,
     /// How long ago this host was booted, where that is known.
@@ -222,16 +231,22 @@ impl World {
     /// A look at all of them at this moment.
     #[must_use]
     pub fn snapshot(&mut self, now: Timestamp) -> Snapshot {
-        let (cells, gateways, ended) = match self.seen.take() {
+        let seen = match self.seen.take() {
             Some(seen) => seen,
-            None => (self.cells(&|_| true), self.gateways(), self.ended()),
+            None => Seen {
+                cells: self.cells(&|_| true),
+                gateways: self.gateways(),
+                ended: self.ended(),
+                evidence: self.evidence(),
+            },
         };
         // The cells are shared, not copied.
-        self.seen = Some((cells.clone(), gateways.clone(), ended.clone()));
+        self.seen = Some(seen.clone());
         Snapshot {
-            gateways,
-            ended,
-            ..self.host(now, cells)
+            gateways: seen.gateways,
+            ended: seen.ended,
+            evidence: seen.evidence,
+            ..self.host(now, seen.cells)
         }
     }
 
@@ -241,6 +256,7 @@ impl World {
         Snapshot {
             full: false,
             ended: self.ended(),
+            evidence: self.evidence(),
             ..self.host(now, self.cells(in_scope))
         }
     }
@@ -346,6 +362,16 @@ impl World {
             .map(|(name, being)| (name.clone(), being.end()))
             .collect()
     }
+
+    /// What only probes can tell of an agent.
+    fn evidence(&self) -> BTreeMap<String, Condition> {
+        let told = |(name, being): (&String, &Being)| {
+            let by_probes = matches!(being.condition, Condition::Degraded | Condition::Unknown);
+            (by_probes && being.observed && !name.starts_with(GATEWAY))
+                .then(|| (name.clone(), being.condition))
+        };
+        self.beings.iter().filter_map(told).collect()
+    }
 }
 
 fn blank(id: &str) -> Cell {
@@ -390,7 +416,7 @@ mod tests {
         for subject in seen.cells.iter().flat_map(subjects) {
             let view = View::of(&subject, &seen);
             let wanted = match subject.cell.id.trim_start_matches("c-") {
-                // What only probes can tell of an agent is what its heartbeat would be.
+                // A plan without probes goes by the heartbeat alone.
                 "dead" => "stale",
                 "degraded" => "healthy",
                 "unknown" => "uninitialized",
