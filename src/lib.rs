@@ -24,7 +24,9 @@
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `plan`, `sys` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
-//! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `sys` |
+//! | [`table`] | the process table: what was started, what lives, whose place is taken | `model`, `store`, `sys` |
+//! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `table`, `sys` |
+//! | [`keeper`] | the small process beside each agent that was started | `model`, `table`, `act`, `sys` |
 //! | [`report`] | values → text; the run's own heartbeat and ping | `model`, `core`, `store`, `sys` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | all of the above |
@@ -35,6 +37,7 @@ pub mod act;
 pub mod cli;
 pub mod config;
 pub mod core;
+
 pub mod model;
 pub mod observe;
 pub mod pipeline;
@@ -43,4 +46,5 @@ pub mod report;
 pub mod sim;
 pub mod store;
 pub mod sys;
+pub mod table;
 pub mod yaml;

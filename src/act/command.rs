@@ -42,7 +42,9 @@ impl Command {
         }
         let path = find(program, environment.path())?;
         let args = run.command.iter().map(|text| text.clone().into_bytes());
+        let own = identity.is_none() || account.uid == 0;
         let exec = Exec::new(&path, args, environment.entries(), &cwd, identity)?;
+        let exec = if own { exec } else { exec.without_new_privs() };
         Ok(Self {
             exec,
             program: program.clone(),
@@ -85,6 +87,7 @@ impl Named {
                 format!("becoming the user {user} to run {path}: {cause}")
             }
             Stage::NoNewPrivs => format!("setting no_new_privs for {path}: {cause}"),
+            Stage::Limits => format!("setting the limits of {path}: {cause}"),
             Stage::Cwd => format!("going to {cwd} as {user} to run {path}: {cause}"),
             Stage::Descriptors => format!("closing descriptors before running {path}: {cause}"),
             Stage::Signals => format!("resetting the signals before running {path}: {cause}"),
@@ -125,7 +128,6 @@ fn whom(user: Option<&str>, as_root: bool) -> Result<(Account, Option<Identity>)
         uid: account.uid,
         gid: account.gid,
         groups: account.groups()?,
-        no_new_privs: account.uid != 0,
     };
     Ok((account, Some(identity)))
 }
@@ -182,7 +184,6 @@ mod tests {
             (account.uid, identity.uid, identity.gid),
             (3_999_999_999, 3_999_999_999, 3_999_999_999)
         );
-        assert!(identity.no_new_privs);
     }
 
     #[test]

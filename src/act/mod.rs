@@ -16,6 +16,7 @@ pub mod init;
 pub mod leftovers;
 pub mod logs;
 pub mod perform;
+pub mod spawn;
 
 mod attempt;
 mod command;

@@ -6,6 +6,8 @@ pub mod condition;
 pub mod decision;
 pub mod event;
 pub mod exit;
+pub mod filename;
+pub mod process;
 pub mod protection;
 pub mod reason;
 pub mod snapshot;

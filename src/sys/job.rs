@@ -33,6 +33,8 @@ pub struct Job {
 /// Our ends of the pipes that a program's outputs lead to; reading never waits.
 #[derive(Debug)]
 pub struct Outputs {
+    /// What leads to its standard input, where it was to have one.
+    pub stdin: Option<OwnedFd>,
     /// Standard output.
     pub stdout: Option<OwnedFd>,
     /// Standard error.
@@ -78,6 +80,7 @@ impl Job {
         let mut child = exec.start()?;
         let pid = child.id().cast_signed();
         let outputs = Outputs {
+            stdin: child.stdin.take().map(OwnedFd::from),
             stdout: child.stdout.take().map(OwnedFd::from),
             stderr: child.stderr.take().map(OwnedFd::from),
         };
@@ -146,6 +149,11 @@ impl Job {
             let _ = rustix::process::kill_process_group(group, signal);
         }
         procs::signal_other_groups(self.pid, signal);
+    }
+
+    /// Lets it live: it is not ended when this is dropped, and its end is the host's business.
+    pub fn detach(mut self) {
+        self.reaped = true;
     }
 
     /// Takes the exit status once the first process has ended. What else lives is left alone.

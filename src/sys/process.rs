@@ -47,6 +47,12 @@ fn state(pid: i32) -> Option<char> {
     stat.get(after).map(|b| char::from(*b))
 }
 
+/// True where the process is stopped by a signal, or by somebody who traces it.
+#[must_use]
+pub fn is_stopped(pid: i32) -> bool {
+    matches!(state(pid), Some('T' | 't'))
+}
+
 /// The name of a command may hold spaces and parentheses, so the fields count from the last `)`.
 fn parse_stat(stat: &[u8]) -> Option<u64> {
     let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
@@ -129,7 +135,7 @@ impl Handle {
     pub fn end(&self, grace: Duration) -> bool {
         let send = |signal| rustix::process::pidfd_send_signal(&self.fd, signal);
         // A stopped process takes no TERM until it goes on: no use waiting for that.
-        let stopped = matches!(state(self.pid), Some('T' | 't'));
+        let stopped = is_stopped(self.pid);
         if !stopped && send(Signal::TERM).is_err() {
             return self.is_gone(Duration::ZERO);
         }

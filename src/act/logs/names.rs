@@ -1,54 +1,10 @@
 //! Names of cells and agents, made fit to be names of files.
 
-use std::fmt::Write as _;
-
 use crate::model::action::Place;
-use crate::model::text::is_unsafe;
+use crate::model::filename::safe;
 
 /// Where the gateways' logs stand. No cell's name comes out as this.
 const GATEWAYS: &str = "_gateways";
-
-/// Longest name that is taken over whole; the rest of a file name's 255 bytes is for the ref, the
-/// ending and the temporary name of a link.
-const LONGEST: usize = 160;
-
-/// A text as a single harmless file name: no slash, no leading dot, no control character, not too
-/// long. No two texts have the same name, but for long ones whose checksums of 128 bits agree.
-fn safe(text: &str) -> String {
-    let mut name = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        let is_odd = matches!(c, '/' | '%') || is_unsafe(c) || (at == 0 && c == '.');
-        if !is_odd {
-            name.push(c);
-            continue;
-        }
-        let mut bytes = [0; 4];
-        for byte in c.encode_utf8(&mut bytes).bytes() {
-            let _ = write!(name, "%{byte:02x}");
-        }
-    }
-    if name.is_empty() {
-        // What a percent sign stands before is always two digits, but here and below.
-        return "%".to_owned();
-    }
-    if name.len() <= LONGEST {
-        return name;
-    }
-    let mut cut = LONGEST - 40;
-    while !name.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    format!("{}%~{:032x}", &name[..cut], checksum(text.as_bytes()))
-}
-
-/// FNV-1a with 128 bits: the same in every version of the program, which std's hash is not.
-fn checksum(bytes: &[u8]) -> u128 {
-    let step = |sum: u128, byte: &u8| {
-        (sum ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-    };
-    let start = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    bytes.iter().fold(start, step)
-}
 
 /// The directories beneath that of the logs in which the days of a subject stand.
 pub(super) fn folders(place: &Place) -> Vec<String> {
@@ -87,6 +43,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::model::text::is_unsafe;
 
     #[test]
     fn every_name_is_one_harmless_component_and_no_two_are_the_same() {
@@ -129,7 +86,6 @@ mod tests {
             assert!(seen.insert(name), "{text:?}");
         }
         assert_eq!(safe("portal-1"), "portal-1");
-        assert_eq!(checksum(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
         assert_eq!(file(&"é".repeat(99), "a").len(), 64 + "_a.log".len());
     }
 }

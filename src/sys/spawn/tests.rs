@@ -2,6 +2,9 @@ use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
+use std::ffi::c_int;
+
+use super::child::{close_all_by_hand, number};
 use super::*;
 use crate::sys::{job::Job, procs};
 

@@ -1,0 +1,3 @@
+//! The step `spawn`: starts an agent that outlives the run, with a keeper beside it.
+
+pub mod spec;
