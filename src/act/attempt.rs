@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::perform::Surroundings;
 use super::run::{self, Scene};
+use super::spawn;
 use crate::model::action::{Action, AttemptResult, Done, StepDone, StepResult};
 use crate::model::event::{Event, Kind, PlannedStep};
 use crate::model::step::Step;
@@ -31,6 +32,7 @@ pub(super) fn intent(action: &Action, around: &Surroundings) -> Event {
 
 fn event(kind: Kind, action: &Action, around: &Surroundings) -> Event {
     Event {
+        actor: around.actor.clone(),
         subject: Some(action.subject.clone()),
         incident: Some(action.incident.clone()),
         plan: Some(action.plan.clone()),
@@ -54,21 +56,33 @@ fn step_event(index: usize, done: &StepDone, action: &Action, around: &Surroundi
     }
 }
 
+fn started(done: &StepDone, action: &Action, around: &Surroundings) -> Event {
+    Event {
+        pid: done.pid,
+        log: done.log.clone(),
+        ..event(Kind::ProcessStarted, action, around)
+    }
+}
+
 /// Carries out the steps until one fails or `tell` says that no more is to be done, and gathers
 /// in `done` what came of each.
 pub(super) fn carry_out(
     scene: &mut Scene<'_>,
     done: &mut Vec<StepDone>,
-    tell: &mut dyn FnMut(Event, &StepDone) -> bool,
+    tell: &mut dyn FnMut(Vec<Event>, &StepDone) -> bool,
 ) {
     let (action, around) = (scene.action, scene.around);
     for (index, step) in action.steps.iter().enumerate() {
         let began = Instant::now();
         let mut came = carry_out_step(step, scene);
         came.duration_ms = Some(millis(began.elapsed()));
-        let event = step_event(index, &came, action, around);
+        let mut events = Vec::new();
+        if came.started {
+            events.push(started(&came, action, around));
+        }
+        events.push(step_event(index, &came, action, around));
         let failed = came.result != StepResult::Ok;
-        let told = tell(event, &came);
+        let told = tell(events, &came);
         done.push(came);
         if !told || failed {
             return;
@@ -86,7 +100,8 @@ fn carry_out_step(step: &Step, scene: &mut Scene<'_>) -> StepDone {
     }
     match step {
         Step::Run(run) => run::run(step, run, scene),
-        Step::Spawn(_) | Step::Signal(_) | Step::Http(_) | Step::Wait(_) => {
+        Step::Spawn(spawn) => spawn::spawn(step, spawn, scene),
+        Step::Signal(_) | Step::Http(_) | Step::Wait(_) => {
             let kind = step.kind();
             StepDone {
                 error: Some(format!(

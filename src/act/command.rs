@@ -118,11 +118,7 @@ fn whom(user: Option<&str>, as_root: bool) -> Result<(Account, Option<Identity>)
         return Ok((account, None));
     }
     if !as_root {
-        let own = host::user_name(host::uid());
-        return Err(format!(
-            "only root can run a command as another user: the plan says `user: {user}`, and \
-             lazarus-pit runs as {own}"
-        ));
+        return Err(not_root(user));
     }
     let identity = Identity {
         uid: account.uid,
@@ -132,8 +128,17 @@ fn whom(user: Option<&str>, as_root: bool) -> Result<(Account, Option<Identity>)
     Ok((account, Some(identity)))
 }
 
+/// Why a command is not run as a user.
+pub(super) fn not_root(user: &str) -> String {
+    let own = host::user_name(host::uid());
+    format!(
+        "only root can run a command as another user: the plan says `user: {user}`, and \
+         lazarus-pit runs as {own}"
+    )
+}
+
 /// The program's file, found as a shell finds it, but never in a directory that is relative.
-fn find(program: &str, path: &OsStr) -> Result<PathBuf, String> {
+pub(super) fn find(program: &str, path: &OsStr) -> Result<PathBuf, String> {
     if program.contains('/') {
         return Ok(PathBuf::from(program));
     }

@@ -11,6 +11,35 @@ use crate::sys::account::Account;
 /// The variable by which a process is known to belong to an attempt.
 pub(super) const REF: &str = "LAZARUS_REF";
 
+/// The variable that says for which agent, or gateway, a process was started.
+pub(super) const AGENT: &str = "LAZARUS_AGENT";
+
+/// The variable that says in which cell; a gateway's process has none.
+pub(super) const CELL_ROOT: &str = "LAZARUS_CELL_ROOT";
+
+/// What an init system or a supervisor tells the process that it started: a program of ours that
+/// believed it would answer for us, or take our sockets.
+const OF_SUPERVISORS: [&str; 9] = [
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "MAINPID",
+    "MANAGERPID",
+    "NOTIFY_SOCKET",
+    "SYSTEMD_EXEC_PID",
+    "MONITOR_SERVICE_RESULT",
+    "CREDENTIALS_DIRECTORY",
+    "TRIGGER_UNIT",
+];
+
+/// True for a variable that is meant for the checker's own process alone.
+#[must_use]
+pub fn is_of_supervisor(name: &str) -> bool {
+    OF_SUPERVISORS.contains(&name)
+        || name.starts_with("LISTEN_")
+        || name.starts_with("WATCHDOG_")
+        || name.starts_with("SUPERVISOR_")
+}
+
 /// Where programs are looked for if nobody says so.
 const PATH_OF_ROOT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PATH_OF_USERS: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -42,6 +71,17 @@ impl Own {
     }
 }
 
+/// What an agent is told beside what every command of an attempt is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extra {
+    /// What its cell calls itself.
+    pub(super) uuid: Option<String>,
+    /// Its `HERMES_HOME`.
+    pub(super) home: Option<OsString>,
+    /// What is taken over from the checker's own environment.
+    pub(super) passed: Vec<(String, OsString)>,
+}
+
 /// An environment, in the order in which it is handed over.
 #[derive(Debug, Default)]
 pub(super) struct Environment(Vec<(OsString, OsString)>);
@@ -55,6 +95,20 @@ impl Environment {
         account: &Account,
         own: &Own,
         action: &Action,
+        step: &BTreeMap<String, String>,
+    ) -> Result<Self, String> {
+        Self::with(account, own, action, &Extra::default(), step)
+    }
+
+    /// That of an agent, which is told more.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn with(
+        account: &Account,
+        own: &Own,
+        action: &Action,
+        extra: &Extra,
         step: &BTreeMap<String, String>,
     ) -> Result<Self, String> {
         let same = |value: &Option<OsString>| value.clone().filter(|_| account.is_own());
@@ -76,14 +130,24 @@ impl Environment {
             all.set("TZ", tz);
         }
         let before = all.0.len();
-        if let Some((_, root)) = &action.place.cell {
-            all.set("LAZARUS_CELL_ROOT", root);
+        if let Some(uuid) = &extra.uuid {
+            all.set("LAZARUS_CELL_UUID", uuid);
         }
-        all.set("LAZARUS_AGENT", &action.place.name);
+        if let Some((_, root)) = &action.place.cell {
+            all.set(CELL_ROOT, root);
+        }
+        all.set(AGENT, &action.place.name);
         all.set(REF, &action.r#ref);
         all.set("LAZARUS_ATTEMPT", action.attempt.to_string());
-        all.set("LAZARUS_SUBJECT", &action.subject);
         let after = all.0.len();
+        if let Some(home) = &extra.home {
+            all.set("HERMES_HOME", home);
+        }
+        for (name, value) in &extra.passed {
+            if all.0.iter().all(|(n, _)| n != OsStr::new(name)) {
+                all.set(name, value);
+            }
+        }
         for (name, value) in step {
             if name.is_empty() || name.contains(['=', '\0']) {
                 return Err(format!("env: {name:?} cannot be the name of a variable"));

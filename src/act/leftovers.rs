@@ -32,10 +32,20 @@ pub fn leftovers(refs: &[String]) -> Vec<Found> {
 /// Ends them: TERM to all, and KILL to those that are still there after `grace`.
 #[must_use]
 pub fn end_leftovers(refs: &[String], grace: Duration) -> Ended {
+    end_leftovers_but(refs, grace, &|_| false)
+}
+
+/// The same, without those that are spared.
+#[must_use]
+pub fn end_leftovers_but(
+    refs: &[String],
+    grace: Duration,
+    spared: &dyn Fn(&Found) -> bool,
+) -> Ended {
     let mut all = Ended::default();
     for _ in 0..ROUNDS {
         let mut found = leftovers(refs);
-        found.retain(|f| !all.left.contains(f));
+        found.retain(|f| !all.left.contains(f) && !spared(f));
         if found.is_empty() {
             break;
         }

@@ -24,6 +24,7 @@ use super::attempt;
 use super::environment::Own;
 use super::logs::Logs;
 use super::run::Scene;
+use super::spawn::Keeping;
 use crate::model::action::{Action, Done, StepDone};
 use crate::model::cell::Warning;
 use crate::model::event::Event;
@@ -55,6 +56,10 @@ pub struct Surroundings {
     pub own: Own,
     /// The wall clock.
     pub now: fn() -> Timestamp,
+    /// Who has the attempts made: an event's `actor`.
+    pub actor: String,
+    /// What it takes to keep processes; none where nothing is kept.
+    pub keeping: Option<Arc<Keeping>>,
 }
 
 /// What came of the attempts.
@@ -74,7 +79,7 @@ enum Message {
     /// A step is over: what is to be recorded, and whom to tell when it is.
     Step {
         place: usize,
-        event: Box<Event>,
+        events: Vec<Event>,
         done: Box<StepDone>,
         tell: SyncSender<()>,
     },
@@ -244,11 +249,11 @@ impl Crew {
             match message {
                 Message::Step {
                     place,
-                    event,
+                    events: of_step,
                     done,
                     tell,
                 } => {
-                    events.push(*event);
+                    events.extend(of_step);
                     told.push(tell);
                     if let Some(running) = self.running.get_mut(&place) {
                         running.steps.push(*done);
@@ -324,11 +329,11 @@ fn work(
         trouble: Vec::new(),
     };
     let mut steps = Vec::new();
-    let mut tell = |event: Event, done: &StepDone| {
+    let mut tell = |events: Vec<Event>, done: &StepDone| {
         let (told, heard) = sync_channel(1);
         let message = Message::Step {
             place,
-            event: Box::new(event),
+            events,
             done: Box::new(done.clone()),
             tell: told,
         };

@@ -65,6 +65,8 @@ impl Stage {
             logs: Logs::new(self.path("logs"), self.max_bytes),
             own: self.own.clone(),
             now: self.now,
+            actor: "run".to_owned(),
+            keeping: None,
         };
         perform(actions, &around, record)
     }
@@ -126,6 +128,7 @@ pub(super) fn action(subject: &str, steps: impl IntoIterator<Item = Run>) -> Act
         steps: steps.into_iter().map(Step::Run).collect(),
         verify_within: Duration::from_secs(120),
         window: Duration::from_secs(3600),
+        stale_after: None,
         place: Place {
             cell: Some((cell.to_owned(), format!("/missions/{cell}").into())),
             name: name.to_owned(),

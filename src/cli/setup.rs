@@ -11,6 +11,7 @@ use crate::config::{self, Config, Env, Overrides};
 use crate::core::rules::Rules;
 use crate::model::cell::Warning;
 use crate::model::exit::{Exit, Failure};
+use crate::model::time::exact;
 use crate::observe::Look;
 use crate::pipeline::{self, Request};
 use crate::plan::{self, PlanSet};
@@ -29,6 +30,8 @@ pub(super) struct Setup {
     pub(super) plans: PlanSet,
     /// What came up on the way.
     pub(super) warnings: Vec<Warning>,
+    /// Options by which another run is as this one.
+    same: Vec<String>,
 }
 
 /// How long a look may take where no option says so.
@@ -66,6 +69,7 @@ impl Setup {
                             trust,
                             plans: PlanSet::default(),
                             warnings: Vec::new(),
+                            same: Vec::new(),
                         },
                     );
                 }
@@ -74,6 +78,7 @@ impl Setup {
         };
         let warnings = loaded.warnings;
         Ok(Self {
+            same: same(common, stale_after, &loaded.config),
             config: loaded.config,
             trust,
             plans: PlanSet::default(),
@@ -189,9 +194,41 @@ impl Setup {
             trust: self.trust,
             warnings: self.warnings,
             began,
+            same: self.same,
             progress: None,
         })
     }
+}
+
+/// The options by which a run that a keeper starts later, in `/`, is as one that is started with
+/// these.
+fn same(common: &Common, stale_after: Option<Duration>, config: &Config) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut path = |option: &str, path: &std::path::Path| {
+        let absolute = std::path::absolute(path);
+        match absolute.as_deref().map(std::path::Path::to_str) {
+            Ok(Some(path)) => all.extend([option.to_owned(), path.to_owned()]),
+            // The run finds its own way without it, or says that it does not.
+            _ => log::warn!("{option} {}: not handed on", path.display()),
+        }
+    };
+    let of_env = std::env::var_os("LAZARUS_PIT_CONFIG").filter(|path| !path.is_empty());
+    if let Some(file) = common.config.clone().or(of_env.map(PathBuf::from)) {
+        path("--config", &file);
+    }
+    path("--root", &config.missions_root);
+    path("--state-dir", &config.state_dir());
+    common.plans.iter().for_each(|plans| path("--plans", plans));
+    if let Some(dir) = &common.heartbeat_dir {
+        path("--heartbeat-dir", dir);
+    }
+    for owner in &common.trust_owner {
+        all.extend(["--trust-owner".to_owned(), owner.clone()]);
+    }
+    if let Some(stale_after) = stale_after {
+        all.extend(["--stale-after".to_owned(), exact(stale_after)]);
+    }
+    all
 }
 
 /// What plans can name of a configuration.

@@ -80,6 +80,8 @@ mod tests {
             verify_ms: 0,
             window_ms: 0,
             canary: false,
+            spawn_at: None,
+            steps: 0,
         }
     }
 

@@ -257,6 +257,7 @@ impl<'a> Fleet<'a> {
             steps: ruling.take_steps(),
             verify_within: plan.verify_within,
             window: plan.limits.within,
+            stale_after: plan.stale_after,
             place: Place {
                 cell,
                 name: name.to_owned(),

@@ -55,7 +55,7 @@ impl<'a> Case<'a> {
     fn under_verification(&self) -> Option<&'a Attempt> {
         self.last_attempt().filter(|last| match last.result {
             None => true,
-            Some(AttemptResult::Ok) => {
+            Some(AttemptResult::Ok | AttemptResult::Interrupted) => {
                 last.verify_until.is_some_and(|until| self.now < until)
                     && last.ended.is_none_or(|ended| ended <= self.now)
             }

@@ -11,8 +11,8 @@ use crate::model::action::AttemptResult;
 use crate::model::condition::Condition;
 use crate::model::event::{Event, Kind};
 use crate::model::state::{
-    Answer, AnswerKind, Approval, Attempt, Hold, Incident, LastRun, Memory, Pause, Span, State,
-    SubjectState,
+    Answer, AnswerKind, Approval, Attempt, Exited, Hold, Incident, LastRun, Memory, Pause, Span,
+    State, SubjectState,
 };
 use crate::model::time::Timestamp;
 
@@ -39,6 +39,9 @@ const FARTHEST: Duration = Duration::from_secs(86_400 + 3600);
 /// How long an operator's word that an end is not hopeless is remembered: as long as ends are.
 const FORGIVEN_FOR: Duration = Duration::from_secs(14 * 86_400);
 
+/// How long the last end of a process is remembered: a day longer than the process table has it.
+const EXITED_FOR: Duration = Duration::from_secs(15 * 86_400);
+
 /// Adds one event to the state. Events that the state already has change nothing.
 pub fn apply(state: &mut State, event: &Event) {
     if event.seq <= state.applied {
@@ -63,7 +66,12 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::Paused => paused(state, event),
         Kind::Resumed => resumed(state, event),
         Kind::Reset => reset(state, event),
-        Kind::RunStarted | Kind::RunKilled | Kind::StateRecovered | Kind::Unknown => {}
+        Kind::ProcessExited => process_exited(state, event),
+        Kind::RunStarted
+        | Kind::RunKilled
+        | Kind::ProcessStarted
+        | Kind::StateRecovered
+        | Kind::Unknown => {}
     }
 }
 
@@ -204,6 +212,7 @@ fn intent(state: &mut State, event: &Event) {
     let (Some(subject), Some(attempt_ref)) = (&event.subject, &event.r#ref) else {
         return;
     };
+    let spawns = event.steps.iter().position(|step| step.kind == "spawn");
     let attempt = Attempt {
         number: event.attempt.unwrap_or(1),
         incident: event.incident.clone().unwrap_or_default(),
@@ -218,6 +227,8 @@ fn intent(state: &mut State, event: &Event) {
         verify_ms: event.verify_ms.unwrap_or(0),
         window_ms: event.window_ms.unwrap_or(0),
         canary: event.canary,
+        spawn_at: spawns.and_then(|at| u32::try_from(at).ok()),
+        steps: u32::try_from(event.steps.len()).unwrap_or(u32::MAX),
     };
     let open = state
         .subjects
@@ -262,12 +273,30 @@ fn attempt_finished(state: &mut State, event: &Event) {
             attempt.result = Some(result);
             attempt.ended = Some(event.ts);
             let within = Duration::from_millis(attempt.verify_ms);
-            attempt.verify_until = (result == AttemptResult::Ok).then(|| event.ts.plus(within));
+            // What an interrupted attempt has started, it has started.
+            let shows = result == AttemptResult::Ok
+                || (result == AttemptResult::Interrupted && event.pid.is_some());
+            attempt.verify_until = shows.then(|| event.ts.plus(within));
         }
     });
     if counted {
         *state.totals.entry(result).or_default() += 1;
     }
+}
+
+fn process_exited(state: &mut State, event: &Event) {
+    let (Some(subject), Some(process_ref)) = (&event.subject, &event.r#ref) else {
+        return;
+    };
+    remember(state, subject, |memory| {
+        let before = memory.exited.as_ref();
+        if before.is_none_or(|exited| exited.r#ref < *process_ref) {
+            memory.exited = Some(Exited {
+                r#ref: process_ref.clone(),
+                at: event.ts,
+            });
+        }
+    });
 }
 
 fn held(state: &mut State, event: &Event) {
@@ -428,6 +457,8 @@ fn tidy(state: &mut State, now: Timestamp) {
             memory.pause = None;
         }
         memory.forgiven_at = memory.forgiven_at.filter(|at| at.plus(FORGIVEN_FOR) > now);
+        let exited = memory.exited.take();
+        memory.exited = exited.filter(|exited| exited.at.plus(EXITED_FOR) > now);
         !memory.is_empty()
     });
 }

@@ -33,6 +33,8 @@ pub struct Action {
     pub verify_within: Duration,
     /// The window in which the attempt counts.
     pub window: Duration,
+    /// After how long without a beat the subject is stale, where its plan says so.
+    pub stale_after: Option<Duration>,
     /// Where it happens.
     pub place: Place,
 }
@@ -148,6 +150,9 @@ pub struct StepDone {
     /// Why it failed: the operation, the object, the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// True where it has started a process that outlives it.
+    #[serde(skip)]
+    pub started: bool,
 }
 
 impl StepDone {
@@ -163,6 +168,7 @@ impl StepDone {
             duration_ms: None,
             log: None,
             error: None,
+            started: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::process::ProcessStatus;
 use super::snapshot::{RootMark, Summary};
 use super::state::Traits;
 use super::time::Timestamp;
@@ -37,6 +38,10 @@ pub enum Kind {
     Step,
     /// An attempt's steps are over.
     AttemptFinished,
+    /// An agent was started that outlives the run.
+    ProcessStarted,
+    /// A kept process has ended.
+    ProcessExited,
     /// Nobody is revived: mass-failure protection, or the host itself, speaks against it.
     Held,
     /// A mass failure is over, or was released.
@@ -115,9 +120,18 @@ pub struct Event {
     /// `step`, `attempt_finished`: what came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// `step`: what its command ended with.
+    /// `step`, `process_exited`: what its command ended with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// `process_exited`: the number of the signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// `process_exited`: how it ended, as the process table has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ProcessStatus>,
+    /// `process_exited`: when it ended, which is before this was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// `step`, `attempt_finished`: why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -223,6 +237,9 @@ impl Event {
             kind: None,
             result: None,
             exit_code: None,
+            signal: None,
+            status: None,
+            ended_at: None,
             error: None,
             log: None,
             code: None,

@@ -122,6 +122,9 @@ pub struct Memory {
     /// Who took it out of revival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// The last of its kept processes whose end is in the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exited: Option<Exited>,
     /// Ends of processes up to this moment are no longer taken for hopeless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgiven_at: Option<Timestamp>,
@@ -133,6 +136,15 @@ impl Memory {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A kept process whose end is in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exited {
+    /// Its ref: those of later ones are greater.
+    pub r#ref: String,
+    /// When that was recorded.
+    pub at: Timestamp,
 }
 
 /// One attempt that was made, or may have been made.
@@ -171,6 +183,12 @@ pub struct Attempt {
     /// True for one that was let through a hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub canary: bool,
+    /// Which of its steps, from 0, starts a process that outlives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawn_at: Option<u32>,
+    /// How many steps it has.
+    #[serde(default)]
+    pub steps: u32,
 }
 
 /// A question to a human, and the answer.

@@ -1,7 +1,11 @@
 //! A look and a decision without a run, for those who ask why.
 
-use super::{Request, acting, judge, of_store};
+use std::collections::BTreeMap;
+
+use super::kept::Kept;
+use super::{Request, judge, of_store, settling};
 use crate::core::decide::Decisions;
+use crate::model::action::Ended;
 use crate::model::cell::Warning;
 use crate::model::decision::Policy;
 use crate::model::exit::Failure;
@@ -35,9 +39,10 @@ pub struct Considered {
 /// # Errors
 /// The missions root or the state cannot be read.
 pub fn consider(request: &Request) -> Result<Considered, Failure> {
-    let loaded = peek_settled(request, host::now())?;
+    let now = host::now();
+    let (loaded, ended) = peek_settled(request, now)?;
     let deadline = request.began + request.deadline;
-    let judged = judge(request, &loaded.state, loaded.lost, host::now(), deadline)?;
+    let judged = judge(request, &loaded.state, loaded.lost, now, deadline, ended)?;
     let warnings = [request.warnings.clone(), loaded.warnings, judged.warnings];
     Ok(Considered {
         snapshot: judged.snapshot,
@@ -49,14 +54,21 @@ pub fn consider(request: &Request) -> Result<Considered, Failure> {
 
 /// The state as a real run would find it once it had settled what a run that was killed left open.
 /// What a run that goes on right now has begun is under way.
-pub(super) fn peek_settled(request: &Request, now: Timestamp) -> Result<Loaded, Failure> {
+pub(super) fn peek_settled(
+    request: &Request,
+    now: Timestamp,
+) -> Result<(Loaded, BTreeMap<String, Ended>), Failure> {
     let dir = StateDir::open(&request.state_dir).map_err(of_store)?;
     let mut loaded = peek(dir.as_ref()).map_err(of_store)?;
+    let mut kept = Kept::read(request, now).map_err(of_store)?;
+    kept.look(now);
     if dir.as_ref().is_none_or(|dir| !lock::is_held(dir)) {
-        let settled = acting::settle_in(&mut loaded.state, now);
+        let settled = settling::settle_in(&mut loaded.state, &kept, now);
         loaded.warnings.extend(settled);
     }
-    Ok(loaded)
+    loaded.warnings.append(&mut kept.warnings);
+    let ended = kept.ended();
+    Ok((loaded, ended))
 }
 
 /// What plans ask for that this version does not do yet: it must not be found out at night.
@@ -72,7 +84,8 @@ pub(super) fn undone(plans: &PlanSet) -> Vec<Warning> {
             );
             warnings.push(warn("probes_not_asked", plan, message));
         }
-        let other = plan.steps.iter().find(|step| !matches!(step, Step::Run(_)));
+        let known = |step: &&Step<_>| matches!(step, Step::Run(_) | Step::Spawn(_));
+        let other = plan.steps.iter().find(|step| !known(step));
         if let Some(step) = other.filter(|_| plan.policy != Policy::Never) {
             let message = format!(
                 "plan {} has a step `{}`, which this version does not carry out: an attempt fails there",

@@ -7,6 +7,8 @@
 mod acting;
 mod consider;
 mod ending;
+mod kept;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ use crate::core::decide::{self, Decisions};
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
 use crate::core::{gone, holds};
-use crate::model::action::{AttemptResult, Done};
+use crate::model::action::{AttemptResult, Done, Ended};
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
@@ -40,6 +42,7 @@ use crate::sys::host;
 use crate::sys::trust::Trust;
 
 pub use consider::{Considered, consider};
+use kept::Kept;
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -68,6 +71,9 @@ pub struct Request {
     pub warnings: Vec<Warning>,
     /// When it began.
     pub began: Instant,
+    /// Options by which another run is as this one, for the runs that keepers start: absolute
+    /// paths, and none of the options that are for one run only.
+    pub same: Vec<String>,
     /// Hears how far the look at the cells is.
     pub progress: Option<fn(usize, usize)>,
 }
@@ -137,6 +143,7 @@ fn judge(
     state_lost: bool,
     now: Timestamp,
     deadline: Instant,
+    ended: BTreeMap<String, Ended>,
 ) -> Result<Judged, Failure> {
     let config = &request.config;
     let scope = request.scope.as_ref().map(|(_, set)| set.clone());
@@ -145,6 +152,7 @@ fn judge(
         ..look(config, &request.plans, scope, &request.trust, deadline)
     };
     let mut snapshot = observe::snapshot(look, now)?;
+    snapshot.ended = ended;
     log::debug!(
         "looked at {} cells by {:?}",
         snapshot.cells.places(),
@@ -209,9 +217,9 @@ fn judge(
 /// The missions root or the state cannot be read.
 pub fn dry_run(request: Request) -> Result<Report, Failure> {
     let now = host::now();
-    let loaded = consider::peek_settled(&request, now)?;
+    let (loaded, ended) = consider::peek_settled(&request, now)?;
     let deadline = request.began + request.deadline;
-    let mut judged = judge(&request, &loaded.state, loaded.lost, now, deadline)?;
+    let mut judged = judge(&request, &loaded.state, loaded.lost, now, deadline, ended)?;
     if !request.no_act {
         acting::would_do(&mut judged);
     }
@@ -301,10 +309,16 @@ fn locked(
         ..event(Kind::RunKilled)
     }));
     store.record(&mut first).map_err(of_store)?;
-    let settled = acting::settle(&mut store, &about.id).map_err(of_store)?;
-    store.warnings.extend(settled);
+    let mut kept = Kept::read(request, now).map_err(of_store)?;
+    let settled = settling::settle(&mut store, &mut kept, &request.state_dir, &about.id);
+    store.warnings.extend(settled.map_err(of_store)?);
+    let prune = acting::is_another_day(&store.state, now);
+    kept.sweep(&mut store, &about.id, host::now(), prune)
+        .map_err(of_store)?;
+    store.warnings.append(&mut kept.warnings);
 
-    let mut judged = match judge(request, &store.state, store.lost, now, deadline) {
+    let ended = kept.ended();
+    let mut judged = match judge(request, &store.state, store.lost, now, deadline, ended) {
         Ok(judged) => judged,
         Err(failure) => {
             let failed = Event {
@@ -328,7 +342,8 @@ fn locked(
         store.record(&mut batch).map_err(of_store)?;
     }
 
-    acting::carry_out(request, &mut store, &about, &mut judged, deadline).map_err(of_store)?;
+    acting::carry_out(request, &mut store, &about, &mut judged, deadline, kept)
+        .map_err(of_store)?;
     judged.totals.clone_from(&store.state.totals);
     let last = Event {
         exit: Some(judged.exit.code()),

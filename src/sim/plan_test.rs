@@ -333,6 +333,8 @@ fn attempts(given: &Given, plan: &Plan, now: Timestamp) -> Vec<Attempt> {
                 verify_ms: millis(plan.verify_within),
                 window_ms: millis(within),
                 canary: false,
+                spawn_at: None,
+                steps: 0,
                 steps_over: 0,
             }
         })

@@ -204,6 +204,17 @@ pub fn wait<const N: usize>(on: &[Option<BorrowedFd<'_>>; N], most: Duration) ->
     })
 }
 
+/// Waits until this can be written to, or has nobody left who reads, at most this long.
+pub fn wait_writable(fd: BorrowedFd<'_>, most: Duration) {
+    let timeout = rustix::time::Timespec {
+        tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(most.subsec_nanos()),
+    };
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+    // Whoever asks tries again in any case.
+    let _ = rustix::event::poll(&mut fds, Some(&timeout));
+}
+
 /// A signal's name: `SIGSEGV`, or its number where it has none.
 #[must_use]
 pub fn signal_name(signal: i32) -> String {

@@ -145,8 +145,14 @@ impl Handle {
         send(Signal::KILL).is_ok() && self.is_gone(grace)
     }
 
-    /// Waits for the end of the process, at most this long.
-    fn is_gone(&self, wait: Duration) -> bool {
+    /// Sends a signal. One that is gone takes none.
+    pub fn send(&self, signal: Signal) {
+        let _ = rustix::process::pidfd_send_signal(&self.fd, signal);
+    }
+
+    /// Waits for the end of the process, at most this long. True where it is gone.
+    #[must_use]
+    pub fn is_gone(&self, wait: Duration) -> bool {
         use rustix::event::{PollFd, PollFlags, poll};
         let until = Instant::now() + wait;
         loop {

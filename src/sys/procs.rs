@@ -80,13 +80,23 @@ pub fn signal_other_groups(session: i32, signal: Signal) {
     }
 }
 
-/// The living processes in whose environment the variable has one of these values, without this
-/// process and those that it comes from. What may not be looked at is not found.
+/// A living process, with what some variables of its environment say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told<const N: usize> {
+    /// The pid.
+    pub pid: i32,
+    /// When it started, in clock ticks since the boot.
+    pub start_time: u64,
+    /// Its session.
+    pub session: i32,
+    /// The variables' values, in the order in which they were asked for.
+    pub values: [Option<String>; N],
+}
+
+/// The living processes in whose environment the first of these variables is, without this process
+/// and those that it comes from. What may not be looked at is not found.
 #[must_use]
-pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
-    if values.is_empty() {
-        return Vec::new();
-    }
+pub fn with_variables<const N: usize>(names: [&str; N]) -> Vec<Told<N>> {
     let mut spared = ancestors();
     spared.insert(std::process::id().cast_signed());
     let mut found = Vec::new();
@@ -101,23 +111,73 @@ pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
         if read.is_err() {
             continue;
         }
-        let value = environment.split(|b| *b == 0).find_map(|entry| {
-            let entry = std::str::from_utf8(entry).ok()?;
-            entry.strip_prefix(name)?.strip_prefix('=')
+        let values = names.map(|name| {
+            environment.split(|b| *b == 0).find_map(|entry| {
+                let entry = std::str::from_utf8(entry).ok()?;
+                Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned())
+            })
         });
+        let Some(Kin { session, .. }) = kin(pid) else {
+            continue;
+        };
         // The start time again: it was one process all the while.
-        if let Some(value) = value.filter(|value| values.contains(value))
+        if values.first().is_some_and(Option::is_some)
             && process::start_time(pid) == Some(start_time)
         {
-            found.push(Found {
+            found.push(Told {
                 pid,
                 start_time,
-                value: value.to_owned(),
+                session,
+                values,
             });
         }
     }
+    found.sort_unstable_by_key(|told| told.pid);
+    found
+}
+
+/// The living processes in whose environment the variable has one of these values, without this
+/// process and those that it comes from. What may not be looked at is not found.
+#[must_use]
+pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    let wanted = |told: Told<1>| {
+        let [value] = told.values;
+        Some(Found {
+            pid: told.pid,
+            start_time: told.start_time,
+            value: value.filter(|value| values.contains(value.as_str()))?,
+        })
+    };
+    let mut found: Vec<Found> = with_variables([name])
+        .into_iter()
+        .filter_map(wanted)
+        .collect();
     found.sort_unstable();
     found
+}
+
+/// True where one process is the other, or comes from it.
+#[must_use]
+pub fn comes_from(pid: i32, ancestor: i32) -> bool {
+    let mut seen = HashSet::new();
+    let mut at = pid;
+    while at != ancestor {
+        match kin(at) {
+            // Two that change while they are read could name each other.
+            Some(Kin { parent, .. }) if parent > 0 && seen.insert(parent) => at = parent,
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// The session of a living process.
+#[must_use]
+pub fn session(pid: i32) -> Option<i32> {
+    kin(pid).map(|kin| kin.session)
 }
 
 /// The processes that this one comes from.

@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 20] = [
+pub(super) const HOMES: [(&str, &[&str]); 21] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -17,7 +17,7 @@ pub(super) const HOMES: [(&str, &[&str]); 20] = [
     ("croner", &["plan"]),
     ("env_logger", &["cli"]),
     ("fs2", &["store"]),
-    ("globset", &["observe", "pipeline", "cli", "plan"]),
+    ("globset", &["observe", "pipeline", "cli", "plan", "act"]),
     ("humantime", &["model", "yaml"]),
     ("jiff", &["model", "plan", "act"]),
     ("minijinja", &["plan"]),
@@ -28,7 +28,15 @@ pub(super) const HOMES: [(&str, &[&str]); 20] = [
     (
         "serde",
         &[
-            "model", "yaml", "plan", "sim", "config", "observe", "store", "act", "report", "cli",
+            "model", "yaml", "plan", "sim", "config", "observe", "store", "act", "keeper",
+            "report", "cli",
+        ],
+    ),
+    (
+        "serde_json",
+        &[
+            "model", "yaml", "plan", "sim", "config", "observe", "store", "table", "act", "keeper",
+            "report", "cli", "pipeline",
         ],
     ),
     ("strsim", &["yaml"]),

@@ -1,0 +1,312 @@
+//! What of a subject still lives, and its end: a hung agent and its successor must never work in
+//! one worktree together.
+//!
+//! The table says what was started and the processes themselves what lives. A process belongs to a
+//! subject where the table has it, where it is in the session of one that the table has, or where
+//! its environment says so. Tables can be lost and environments be changed, so all are asked.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::Keeping;
+use crate::act::environment::{AGENT, CELL_ROOT, REF};
+use crate::act::run::Scene;
+use crate::model::process::{Entry, ProcessStatus};
+use crate::model::step::{Replace, Spawn};
+use crate::model::time::Timestamp;
+use crate::sys::{job, process, procs};
+use crate::table::Living;
+
+/// How often is looked again for those that were being started meanwhile.
+const ROUNDS: u32 = 5;
+
+/// How long a keeper has, beyond the grace, to write down how its agent ended.
+const TO_WRITE: Duration = Duration::from_secs(3);
+
+/// A living process that some attempt started, by its own environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// The pid.
+    pub pid: i32,
+    /// When it started, in clock ticks since the boot.
+    pub start_time: u64,
+    /// Its session.
+    pub session: i32,
+    /// The ref of the attempt.
+    pub r#ref: String,
+    agent: Option<String>,
+    cell_root: Option<String>,
+}
+
+/// All of them on this host.
+#[must_use]
+pub fn strays() -> Vec<Stray> {
+    let told = procs::with_variables([REF, AGENT, CELL_ROOT]).into_iter();
+    told.map(|told| {
+        let [r#ref, agent, cell_root] = told.values;
+        Stray {
+            pid: told.pid,
+            start_time: told.start_time,
+            session: told.session,
+            r#ref: r#ref.unwrap_or_default(),
+            agent,
+            cell_root,
+        }
+    })
+    .collect()
+}
+
+/// What is to be ended of a subject, and how it is known.
+#[derive(Clone, Debug)]
+pub struct Remains<'a> {
+    /// The agent's name, or the gateway's.
+    pub name: &'a str,
+    /// The cell's directory; none for a gateway.
+    pub cell_root: Option<&'a Path>,
+    /// The processes that the table has of it.
+    pub living: Vec<Living>,
+    /// How long they have between TERM and KILL.
+    pub grace: Duration,
+    /// When they must be gone.
+    pub until: Instant,
+}
+
+impl Remains<'_> {
+    /// True for a process whose environment says that it is this subject's.
+    fn claims(&self, stray: &Stray, keeping: &Keeping) -> bool {
+        if stray.agent.as_deref() != Some(self.name) {
+            return false;
+        }
+        match (self.cell_root, &stray.cell_root) {
+            (Some(ours), Some(theirs)) => is_same(ours, Path::new(theirs)),
+            // The names of gateways are not the host's: another installation may have the same.
+            (None, None) => {
+                keeping.entries.iter().any(|e| e.r#ref == stray.r#ref)
+                    || holds_place(stray.pid, keeping)
+            }
+            _ => false,
+        }
+    }
+
+    /// The processes that live of it, keepers aside.
+    fn processes(&self, keeping: &Keeping, strays: &[Stray]) -> BTreeMap<i32, u64> {
+        let mut all = BTreeMap::new();
+        let mut sessions = Vec::new();
+        for Living { entry, .. } in &self.living {
+            // Its number is its own as long as it lives; afterwards the session may be another's.
+            if let Some((pid, started)) = entry.pid.zip(entry.start_time)
+                && process::start_time(pid) == Some(started)
+            {
+                sessions.push(pid);
+            }
+        }
+        for stray in strays.iter().filter(|stray| self.claims(stray, keeping)) {
+            all.insert(stray.pid, stray.start_time);
+            // A leader of its own session that is ours: so is all that is in it.
+            if stray.session == stray.pid {
+                sessions.push(stray.pid);
+            }
+        }
+        let own = std::process::id().cast_signed();
+        for session in sessions {
+            let of_it = procs::of_session(session).into_iter();
+            all.extend(of_it.filter_map(|pid| Some((pid, process::start_time(pid)?))));
+        }
+        all.remove(&own);
+        all
+    }
+}
+
+/// True where both lead to one directory, however they are written.
+fn is_same(ours: &Path, theirs: &Path) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let which = |path: &Path| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.dev(), meta.ino()))
+    };
+    theirs.is_absolute() && which(ours).is_some_and(|ours| which(theirs) == Some(ours))
+}
+
+/// True for a process that holds the lock on a place of this very table.
+fn holds_place(pid: i32, keeping: &Keeping) -> bool {
+    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let table = keeping.table.path();
+    let mut places = links.filter(|to| to.parent() == Some(table));
+    places.any(|to| to.to_string_lossy().contains(".alive"))
+}
+
+/// What clearing a subject's place came to.
+pub(super) enum Cleared {
+    /// Nothing of it lives.
+    Free,
+    /// This process lives and was left alone.
+    Lives(i32),
+}
+
+/// Sees to it that a subject's place is free, as the step says.
+///
+/// # Errors
+/// A sentence: what still lives could not be ended.
+pub(super) fn clear(
+    scene: &Scene<'_>,
+    keeping: &Keeping,
+    spawn: &Spawn,
+) -> Result<Cleared, String> {
+    let place = &scene.action.place;
+    let remains = Remains {
+        name: &place.name,
+        cell_root: place.cell.as_ref().map(|(_, root)| root.as_path()),
+        living: keeping.living(&scene.action.subject, (scene.around.now)()),
+        grace: spawn.grace,
+        until: scene.around.deadline,
+    };
+    let first = remains.processes(keeping, keeping.strays.get_or_init(strays));
+    if first.is_empty() && remains.living.is_empty() {
+        return Ok(Cleared::Free);
+    }
+    if spawn.replace != Replace::Terminate {
+        let known = remains.living.iter().find_map(|l| l.entry.pid);
+        let pid = known.or_else(|| first.keys().next().copied());
+        return Ok(Cleared::Lives(pid.unwrap_or_default()));
+    }
+    end_subject(&remains, keeping, &|| scene.is_stopped(), scene.around.now)?;
+    Ok(Cleared::Free)
+}
+
+/// Ends all that lives of a subject: its keeper is told to, which writes down how its agent ended,
+/// and what has none gets TERM, and KILL after the grace. Returns how many processes were ended.
+///
+/// # Errors
+/// A sentence: something is still there.
+pub fn end_subject(
+    remains: &Remains<'_>,
+    keeping: &Keeping,
+    is_stopped: &dyn Fn() -> bool,
+    now: fn() -> Timestamp,
+) -> Result<usize, String> {
+    let mut ended = 0;
+    for living in &remains.living {
+        if living.kept {
+            end_kept(&living.entry, remains, is_stopped);
+        }
+        ended += 1;
+    }
+    let mut left = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        left = remains.processes(keeping, &strays());
+        if left.is_empty() {
+            break;
+        }
+        if remains.living.is_empty() {
+            ended = ended.max(left.len());
+        }
+        let time = remains.until.saturating_duration_since(Instant::now());
+        let grace = remains.grace.min(time);
+        let _ = process::end_all(left.iter().map(|(pid, started)| (*pid, *started)), grace);
+        if is_stopped() || time.is_zero() {
+            break;
+        }
+    }
+    left.retain(|pid, started| process::start_time(*pid) == Some(*started));
+    if !left.is_empty() {
+        let pids: Vec<String> = left.keys().map(i32::to_string).collect();
+        return Err(format!(
+            "ending what still lives of {}: not even SIGKILL has ended pid {} yet",
+            remains.name,
+            pids.join(", ")
+        ));
+    }
+    for living in &remains.living {
+        note_end(living, keeping, now());
+    }
+    Ok(ended)
+}
+
+/// Has a keeper end its agent, and waits until it has; one that does not answer is ended as well.
+fn end_kept(entry: &Entry, remains: &Remains<'_>, is_stopped: &dyn Fn() -> bool) {
+    let Some((pid, started)) = entry.keeper_pid.zip(entry.keeper_start_time) else {
+        return;
+    };
+    let Some(keeper) = process::Handle::of(pid, started) else {
+        return;
+    };
+    keeper.send(rustix::process::Signal::TERM);
+    // A stopped one goes on to hear of it.
+    keeper.send(rustix::process::Signal::CONT);
+    let grace = remains.grace.min(Duration::from_millis(entry.grace_ms));
+    let now = Instant::now();
+    let kill_at = now.checked_add(grace).unwrap_or(remains.until);
+    let kill_at = kill_at.min(remains.until);
+    if wait_for(&keeper, kill_at + Duration::from_millis(100), is_stopped) {
+        return;
+    }
+    // Its own grace may be longer than ours, and it may hang: its agent is ended by our hand, and it
+    // may still write that down.
+    if let Some((pid, started)) = entry.pid.zip(entry.start_time)
+        && process::start_time(pid) == Some(started)
+    {
+        let of_it = procs::of_session(pid).into_iter();
+        let of_it = of_it.filter_map(|pid| Some((pid, process::start_time(pid)?)));
+        let _ = process::end_all(of_it, Duration::ZERO);
+    }
+    if !wait_for(&keeper, Instant::now() + TO_WRITE, is_stopped) {
+        let _ = process::end_all([(pid, started)], Duration::ZERO);
+    }
+}
+
+fn wait_for(keeper: &process::Handle, until: Instant, is_stopped: &dyn Fn() -> bool) -> bool {
+    while Instant::now() < until {
+        let left = until.saturating_duration_since(Instant::now());
+        if keeper.is_gone(left.min(job::LOOK * 5)) {
+            return true;
+        }
+        if is_stopped() {
+            return false;
+        }
+    }
+    keeper.is_gone(Duration::ZERO)
+}
+
+/// Where no keeper wrote it, the end is written here: nobody saw how it was.
+fn note_end(living: &Living, keeping: &Keeping, now: Timestamp) {
+    let Ok(Some(entry)) = keeping.table.entry(&living.entry.r#ref) else {
+        return;
+    };
+    if entry.status.is_over() {
+        return;
+    }
+    let ended = Entry {
+        status: ProcessStatus::Unknown,
+        ended_at: Some(now),
+        error: Some("it was ended by a run, and had no keeper who saw how".to_owned()),
+        ..entry
+    };
+    // The next run finds the same where this could not be written.
+    if let Err(e) = keeping.table.replace(&ended) {
+        log::warn!("{e}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_directory_may_be_written_in_two_ways() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (a, b) = (tmp.path().join("a"), tmp.path().join("b"));
+        std::fs::create_dir(&a).unwrap();
+        std::os::unix::fs::symlink(&a, &b).unwrap();
+        assert!(is_same(&a, &b));
+        assert!(is_same(Path::new("/gone/x"), Path::new("/gone/x")));
+        assert!(!is_same(&a, tmp.path()));
+        assert!(!is_same(&a, Path::new("a")));
+    }
+}
