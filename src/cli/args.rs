@@ -238,6 +238,10 @@ pub enum Command {
         /// CELL/AGENT, a cell for all its agents, or gateway:NAME
         subject: String,
     },
+    /// Carry out a subject's plan now, whatever its conditions say
+    Start(StartArgs),
+    /// The same, with what lives of the subject ended first
+    Restart(StartArgs),
     /// Incidents of the past and open ones, the newest last
     History {
         /// CELL/AGENT, a cell for all its agents, or gateway:NAME
@@ -298,6 +302,16 @@ pub struct SimulateArgs {
     /// Show each decision of each run as well
     #[arg(long)]
     pub timeline: bool,
+}
+
+/// Options of `start` and `restart`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+    pub subject: String,
+    /// How long it may take [default: 50s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_or_seconds)]
+    pub deadline: Option<Duration>,
 }
 
 /// Options of `init`.

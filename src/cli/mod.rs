@@ -14,6 +14,7 @@ mod plan_test;
 mod remembered;
 mod setup;
 mod simulate;
+mod start;
 mod status;
 mod subject;
 mod words;
@@ -132,6 +133,8 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             words::resume(&common, &Setup::load(&common, None)?, &subject)
         }
         Command::Reset { subject } => words::reset(&common, &Setup::load(&common, None)?, &subject),
+        Command::Start(args) => start::start(&common, &args.subject, false, args.deadline),
+        Command::Restart(args) => start::start(&common, &args.subject, true, args.deadline),
         Command::History { subject, last } => {
             let setup = Setup::load(&common, None)?;
             history::history(&common, &setup, subject.as_deref(), last)

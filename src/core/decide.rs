@@ -202,7 +202,7 @@ fn is_spoken_of(cell: &Cell, snapshot: &Snapshot) -> bool {
     !(ended.is_empty() && evidence.is_empty()) && subjects(cell).any(|s| about(&s.name()))
 }
 
-fn case<'a>(
+pub(super) fn case<'a>(
     view: View<'a>,
     rules: &Rules<'a>,
     state: &'a State,

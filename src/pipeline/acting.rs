@@ -48,7 +48,8 @@ pub(super) fn carry_out(
     deadline: Instant,
     kept: Kept,
 ) -> Result<(), StoreError> {
-    let actions = due(judged);
+    let mut actions = due(judged);
+    actions.append(&mut judged.ordered);
     let config = &request.config;
     // Not before there is a use for it: it reads the time zone.
     let logs = || Logs::new(config.logs_dir(), config.logs.max_bytes);
@@ -68,7 +69,7 @@ pub(super) fn carry_out(
             logs: logs(),
             own: Own::read(),
             now: host::now,
-            actor: "run".to_owned(),
+            actor: request.actor(),
             keeping,
         };
         let mut record = |mut events: Vec<Event>, durable: bool| {

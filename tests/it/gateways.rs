@@ -92,7 +92,7 @@ fn what_is_not_done_yet_is_said_beforehand() {
     world.cell("a");
     plans(
         &world,
-        "policy: auto\nprobes: [{tcp: 'localhost:1'}]\nsteps: [{spawn: {command: [agent]}}]\n",
+        "policy: auto\nprobes: [{tcp: 'localhost:1'}]\nsteps: [{signal: {to: process, signal: TERM}}]\n",
     );
     let run = world.run(&["--json"]);
     run.code(0);
