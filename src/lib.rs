@@ -36,7 +36,7 @@ pub mod act;
 pub mod cli;
 pub mod config;
 pub mod core;
-
+pub mod keeper;
 pub mod model;
 pub mod observe;
 pub mod pipeline;

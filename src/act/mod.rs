@@ -27,6 +27,7 @@ mod place;
 mod run;
 mod seeds;
 
+pub use command::Named;
 pub use leftovers::{end_leftovers, leftovers};
 pub use perform::{Performed, Surroundings, perform};
 

@@ -32,8 +32,15 @@ use setup::Setup;
 /// Runs the program with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    crate::sys::process::block_file_size_signal();
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // Before anything else: a keeper stays small, and has nothing to say to anybody.
+    if args
+        .get(1)
+        .is_some_and(|arg| arg == crate::act::spawn::spec::COMMAND)
+    {
+        return crate::keeper::main(&args[2..]);
+    }
+    crate::sys::process::block_file_size_signal();
     let owed = Owed::by(&args);
     let ending = guarded(|| run(&args, owed), owed);
     // All that there is to say has been said.

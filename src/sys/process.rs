@@ -40,6 +40,16 @@ pub fn start_time(pid: i32) -> Option<u64> {
     parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// The start time of a child of ours that is not reaped yet: as [`start_time`], be it a zombie by
+/// now.
+#[must_use]
+pub fn start_time_of_child(pid: i32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
+    let mut fields = std::str::from_utf8(after).ok()?.split_ascii_whitespace();
+    fields.nth(19)?.parse().ok()
+}
+
 /// What a process is at, by the letter of `/proc/PID/stat`: `R`, `S`, `D`, `T`, …
 fn state(pid: i32) -> Option<char> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;

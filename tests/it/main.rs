@@ -27,6 +27,7 @@ mod hostile_names;
 mod hostile_races;
 mod hung;
 mod init;
+mod keeper;
 mod kept_out;
 mod later;
 mod lock;
