@@ -34,7 +34,7 @@ pub fn order(
         return Err(format!("{subject} is not there"));
     };
     let nothing = Memory::default();
-    let root = snapshot.missions_root.to_string_lossy();
+    let root = snapshot.told_root();
     let case = case(view, rules, state, &nothing, &root, now);
     let Some(plan) = case.plan else {
         return Err(format!(
