@@ -21,7 +21,7 @@ const CHUNK: usize = 64 << 10;
 const QUIET: Duration = Duration::from_secs(10);
 
 /// How long after an entry could not be written this is tried again.
-pub(super) const AGAIN: Duration = Duration::from_secs(5);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// Why an agent came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

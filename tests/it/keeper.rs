@@ -3,32 +3,30 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{MetadataExt as _, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use lazarus_pit::act::spawn::spec::{Answer, CellSpec, IdentitySpec, LimitsSpec, Spec};
 use lazarus_pit::model::process::{Entry, ProcessStatus};
 use lazarus_pit::sys::{host, process};
 use lazarus_pit::table::Table;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::cmd::BIN;
 use crate::later::eventually;
-use crate::world::{NOBODY, World, make_dir, mode, needs_root};
+use crate::world::{NOBODY, World, make_dir, mode, needs_root, put};
 
 /// A keeper that runs; it and its agent are ended with the test.
-struct Keeper {
-    child: Child,
-    out: BufReader<ChildStdout>,
+pub(crate) struct Keeper {
+    pub(crate) child: Child,
+    out: Option<BufReader<ChildStdout>>,
     state: PathBuf,
     r#ref: String,
 }
 
 /// What a keeper is told: an agent of the cell `a` that is this shell script.
-fn spec(w: &World, r#ref: &str, script: &str) -> Spec {
+pub(crate) fn spec(w: &World, r#ref: &str, script: &str) -> Spec {
     let work = w.path("a/worktree");
     make_dir(&work, 0o755);
     let stat = fs::metadata(&work).unwrap();
@@ -66,30 +64,38 @@ fn spec(w: &World, r#ref: &str, script: &str) -> Spec {
     }
 }
 
+/// The specification as it is sent.
+pub(crate) fn bytes(spec: &Spec) -> Vec<u8> {
+    serde_json::to_vec(spec).unwrap()
+}
+
 fn boottime_ms() -> u64 {
     u64::try_from(host::uptime().unwrap().as_millis()).unwrap()
 }
 
 impl Keeper {
-    fn start(spec: &Spec) -> Self {
-        Self::told(spec, &serde_json::to_vec(spec).unwrap())
+    pub(crate) fn start(w: &World, spec: &Spec) -> Self {
+        let args = ["__keeper", &spec.entry.r#ref, &spec.entry.subject];
+        Self::by(w.bare(&args).command().0, spec, &bytes(spec))
     }
 
-    fn told(spec: &Spec, bytes: &[u8]) -> Self {
-        Self::by(Command::new(BIN), spec, bytes)
+    /// One that is started by this command, and told this.
+    pub(crate) fn by(command: Command, spec: &Spec, told: &[u8]) -> Self {
+        let mut keeper = Self::waiting(command, spec);
+        // One that has ended already does not read it.
+        let _ = keeper.child.stdin.take().unwrap().write_all(told);
+        keeper
     }
 
-    fn by(mut command: Command, spec: &Spec, bytes: &[u8]) -> Self {
-        let mut child = command
-            .args(["__keeper", &spec.entry.r#ref, &spec.entry.subject])
-            .env("TZ", "UTC")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(bytes).unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
+    /// One that was told nothing yet.
+    fn waiting(mut command: Command, spec: &Spec) -> Self {
+        command.stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = eventually(|| match command.spawn() {
+            // Another thread's fork still has the copy open for writing.
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+            other => Some(other.unwrap()),
+        });
+        let out = child.stdout.take().map(BufReader::new);
         Self {
             child,
             out,
@@ -99,15 +105,15 @@ impl Keeper {
     }
 
     /// Its answer; none where it ended without one.
-    fn answer(&mut self) -> Option<Answer> {
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
         let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
+        self.out.as_mut().unwrap().read_line(&mut line).unwrap();
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
     }
 
     /// The agent's pid.
     #[track_caller]
-    fn started(&mut self) -> i32 {
+    pub(crate) fn started(&mut self) -> i32 {
         match self.answer() {
             Some(Answer::Started { pid, trouble, .. }) => {
                 assert_eq!(trouble, None);
@@ -118,35 +124,40 @@ impl Keeper {
     }
 
     #[track_caller]
-    fn failed(&mut self) -> String {
+    pub(crate) fn failed(&mut self) -> String {
         match self.answer() {
             Some(Answer::Failed { error }) => error,
             other => panic!("{other:?}"),
         }
     }
 
-    fn entry(&self) -> Option<Entry> {
+    pub(crate) fn entry(&self) -> Option<Entry> {
         let table = Table::open(&self.state).unwrap()?;
         table.entry(&self.r#ref).unwrap()
     }
 
     /// Its exit status, once it has ended by itself.
-    fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         eventually(|| self.child.try_wait().unwrap()).code()
     }
 
     /// The entry when the keeper has ended.
-    fn end(&mut self) -> Entry {
+    pub(crate) fn end(&mut self) -> Entry {
         assert_eq!(self.wait(), Some(0));
         self.entry().unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// The keeper's own pid.
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
     }
 
     /// The lines of the agent's log without their heads.
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = self.entry().unwrap().log.unwrap();
         let log = fs::read(log).unwrap();
         let log = String::from_utf8_lossy(&log).into_owned();
@@ -158,16 +169,20 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let agent = self.entry().and_then(|entry| entry.pid);
+        // Not one of another keeper, which had claimed the attempt before.
+        let entry = self
+            .entry()
+            .filter(|entry| entry.keeper_pid == Some(self.pid()));
+        let agent = entry.and_then(|entry| entry.pid);
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(pid) = agent.filter(|pid| lives(*pid)) {
-            let _ = nix::sys::signal::killpg(Pid::from_raw(pid), Signal::SIGKILL);
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
 }
 
-fn lives(pid: i32) -> bool {
+pub(crate) fn lives(pid: i32) -> bool {
     process::start_time(pid).is_some()
 }
 
@@ -175,22 +190,356 @@ fn lives(pid: i32) -> bool {
 fn an_agent_is_started_and_its_end_is_written_down() {
     let w = World::new();
     let spec = spec(&w, "r1", "echo out; echo err >&2; read x; exit 7");
-    let mut keeper = Keeper::start(&spec);
+    let mut keeper = Keeper::start(&w, &spec);
     let pid = keeper.started();
     let entry = keeper.end();
-    assert_eq!(
-        (entry.status, entry.exit_code, entry.signal),
-        (ProcessStatus::Exited, Some(7), None)
-    );
+    let how = (entry.status, entry.exit_code, entry.signal);
+    assert_eq!(how, (ProcessStatus::Exited, Some(7), None));
     assert_eq!((entry.pid, entry.error.as_deref()), (Some(pid), None));
-    assert_eq!(entry.keeper_pid, Some(keeper.child.id().cast_signed()));
+    assert_eq!(entry.keeper_pid, Some(keeper.pid()));
     assert_eq!(entry.boot_id, host::boot_id());
     assert_eq!(entry.other["later"], "kept");
     assert!(entry.ended_at.unwrap() >= entry.started_at && entry.duration_ms.is_some());
-    let mut lines: Vec<String> = keeper.log().lines().map(str::to_owned).collect();
-    lines.sort();
-    assert_eq!(lines, ["err", "out"]);
     let log = fs::read_to_string(entry.log.unwrap()).unwrap();
     assert!(log.contains("+00:00 [main:stdout] out\n"), "{log}");
     assert!(log.contains("+00:00 [main:stderr] err\n"), "{log}");
+    assert_eq!(log.lines().count(), 2);
+}
+
+/// What is printed at last is not lost, and an end before the answer is an end like any other.
+#[test]
+fn an_agent_may_be_over_at_once() {
+    let w = World::new();
+    for n in 0..10 {
+        let spec = spec(&w, &format!("r{n}"), "echo last; exit 0");
+        let mut keeper = Keeper::start(&w, &spec);
+        keeper.started();
+        let entry = keeper.end();
+        assert_eq!(
+            (entry.status, entry.exit_code),
+            (ProcessStatus::Exited, Some(0))
+        );
+        assert_eq!(keeper.log(), "last\n");
+    }
+}
+
+/// Makes the keeper, where root runs the tests, start its agent as an ordinary user.
+fn as_nobody(w: &World, spec: &mut Spec) {
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(w.path("a/worktree"), Some(NOBODY), Some(NOBODY)).unwrap();
+        spec.identity = Some(IdentitySpec {
+            uid: NOBODY,
+            gid: NOBODY,
+            groups: vec![NOBODY, 65_533],
+        });
+    }
+}
+
+#[test]
+fn what_cannot_be_started_is_told_with_its_cause() {
+    let w = World::new();
+    let dir = w.base().join("programs");
+    let program = |name: &str, text: &str, bits| {
+        put(&dir.join(name), text.as_bytes());
+        mode(&dir.join(name), bits);
+    };
+    program("plain", "#!/bin/sh\n", 0o644);
+    program("script", "#!/no/such/interpreter\n", 0o755);
+    program("rubbish", "\u{1}\u{2}", 0o755);
+    for (n, (name, want)) in [
+        ("missing", "programs/missing as "),
+        ("plain", "Permission denied"),
+        ("script", "its interpreter is missing"),
+        ("rubbish", "Exec format error"),
+        ("plain/x", "Not a directory"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut spec = spec(&w, &format!("r{n}"), "");
+        spec.program = dir.join(name);
+        as_nobody(&w, &mut spec);
+        let mut keeper = Keeper::start(&w, &spec);
+        let error = keeper.failed();
+        assert!(
+            error.contains(want) && error.starts_with("running "),
+            "{error}"
+        );
+        assert_eq!(keeper.wait(), Some(0));
+        let entry = keeper.entry().unwrap();
+        assert_eq!((entry.status, entry.pid), (ProcessStatus::Failed, None));
+        assert_eq!(entry.end(), None);
+        assert_eq!(entry.error, Some(error));
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_the_one_that_was_looked_at_is_not_gone_to() {
+    let w = World::new();
+    let refused = |r#ref: &str, change: &dyn Fn(&mut Spec), want: &str| {
+        let mut spec = spec(&w, r#ref, "echo no");
+        as_nobody(&w, &mut spec);
+        change(&mut spec);
+        let mut keeper = Keeper::start(&w, &spec);
+        let error = keeper.failed();
+        assert!(error.contains(want), "{error}");
+        assert_eq!(keeper.wait(), Some(0));
+        assert_eq!(keeper.entry().unwrap().status, ProcessStatus::Failed);
+    };
+    let cwd = |to: &'static str| move |spec: &mut Spec| spec.cell.as_mut().unwrap().cwd = to.into();
+    make_dir(&w.path("a"), 0o755);
+    std::os::unix::fs::symlink("worktree", w.path("a/link")).unwrap();
+    refused(
+        "r1",
+        &|spec| spec.cell.as_mut().unwrap().cwd_is.1 += 1,
+        "has become another",
+    );
+    refused("r2", &cwd("link"), "Not a directory");
+    refused("r3", &cwd(".."), "/a/..: ");
+    refused("r4", &cwd("none"), "No such file or directory");
+}
+
+#[test]
+fn a_directory_that_the_agent_may_not_enter_is_named_with_the_user() {
+    let w = World::new();
+    let mut spec = spec(&w, "r1", "");
+    as_nobody(&w, &mut spec);
+    mode(&w.path("a/worktree"), 0o000);
+    let mut keeper = Keeper::start(&w, &spec);
+    let error = keeper.failed();
+    let user = host::user_name(spec.identity.map_or_else(host::uid, |to| to.uid));
+    let want = format!(
+        "going to {} as {user} to run /bin/sh: Permission denied",
+        spec.entry.cwd
+    );
+    assert_eq!(error, want);
+}
+
+#[test]
+fn a_gateway_is_started_in_its_directory() {
+    let w = World::new();
+    let mut spec = spec(&w, "r1", "pwd");
+    (spec.cell, spec.name) = (None, "portal".into());
+    spec.entry.cwd = w.base().join("home").display().to_string();
+    let mut keeper = Keeper::start(&w, &spec);
+    keeper.started();
+    let entry = keeper.end();
+    assert_eq!(keeper.log(), format!("{}\n", spec.entry.cwd));
+    assert!(entry.log.unwrap().contains("/logs/_gateways/portal/"));
+}
+
+#[test]
+fn what_comes_too_late_is_not_begun() {
+    let w = World::new();
+    let mut spec = spec(&w, "r1", "");
+    spec.not_after_ms = boottime_ms();
+    let mut keeper = Keeper::start(&w, &spec);
+    assert!(keeper.failed().contains("the time for it was over"));
+    assert_eq!((keeper.wait(), keeper.entry()), (Some(0), None));
+}
+
+/// Which attempt it is, and what is in it, must be told in one piece.
+#[test]
+fn what_was_not_told_wholly_is_not_done() {
+    let w = World::new();
+    let spec = spec(&w, "r1", "");
+    let whole = bytes(&spec);
+    let more = [&whole[..], b"{}"].concat();
+    let large = [&whole[..], &vec![b' '; 4 << 20]].concat();
+    let known = ["__keeper", "r1", "a"];
+    for (told, args) in [
+        (&whole[..0], &known[..]),
+        (&whole[..whole.len() / 2], &known),
+        (&whole[..whole.len() - 1], &known),
+        (&more, &known),
+        (&large, &known),
+        (&whole, &["__keeper", "r2", "a"]),
+        (&whole, &["__keeper", "r1", "b"]),
+        (&whole, &["__keeper", "r1"]),
+    ] {
+        let mut keeper = Keeper::by(w.bare(args).command().0, &spec, told);
+        assert_eq!((keeper.answer(), keeper.wait()), (None, Some(70)));
+    }
+    assert!(!w.state().join("procs").exists());
+}
+
+/// The place is the subject's, the claim the attempt's.
+#[test]
+fn an_attempt_is_carried_out_once_and_a_place_has_one_agent() {
+    let w = World::new();
+    let first = spec(&w, "r1", "while [ ! -e stop ]; do sleep 0.02; done");
+    let mut keeper = Keeper::start(&w, &first);
+    let pid = keeper.started();
+    assert_eq!(Keeper::start(&w, &first).answer(), Some(Answer::Taken));
+    let second = spec(&w, "r2", "exit 0");
+    let mut other = Keeper::start(&w, &second);
+    assert_eq!(other.answer(), Some(Answer::Occupied));
+    assert_eq!(other.wait(), Some(0));
+    let entry = other.entry().unwrap();
+    assert_eq!(entry.status, ProcessStatus::Failed);
+    assert!(entry.error.unwrap().starts_with("the place of a is taken"));
+    assert!(lives(pid) && keeper.entry().unwrap().pid == Some(pid));
+    w.put("a/worktree/stop", "");
+    assert_eq!(keeper.end().exit_code, Some(0));
+    Keeper::start(&w, &spec(&w, "r3", "exit 0")).started();
+}
+
+/// What the agent finds of itself: its session, its signals, its descriptors, its environment.
+const LOOK: &str =
+    "cut -d' ' -f1,5,6 /proc/$$/stat; umask; pwd; tr '\\0' ';' </proc/$$/environ; echo
+    grep -E '^(NoNewPrivs|Uid|Gid|Groups|Sig(Ign|Blk)|CapEff)' /proc/$$/status | tr '\\t' ' '
+    ls -l /proc/$$/fd; grep -r flags /proc/$$/fdinfo";
+
+fn surroundings(w: &World, keeper: &mut Keeper, spec: &Spec, uid: u32, groups: &str) {
+    let pid = keeper.started();
+    assert_eq!(keeper.end().exit_code, Some(0));
+    let log = keeper.log();
+    let mut lines = log.lines();
+    let mut is = |want: &str| assert_eq!(lines.next(), Some(want), "{log}");
+    is(&format!("{pid} {pid} {pid}"));
+    is("0022");
+    is(&spec.entry.cwd);
+    is("PATH=/usr/bin:/bin;LAZARUS_REF=r1;");
+    let ids = format!("{uid} {uid} {uid} {uid}");
+    is(&format!("Uid: {ids}"));
+    is(&format!("Gid: {ids}"));
+    let of_groups = lines.next().unwrap().trim_end();
+    assert!(
+        groups.is_empty() || of_groups == format!("Groups: {groups}"),
+        "{log}"
+    );
+    let mut is = |want: &str| assert_eq!(lines.next(), Some(want), "{log}");
+    is("SigBlk: 0000000000000000");
+    is("SigIgn: 0000000000000000");
+    is("CapEff: 0000000000000000");
+    is("NoNewPrivs: 1");
+    let rest: Vec<&str> = lines.skip(1).collect();
+    let shown = |line: &str| {
+        line.split_once(" -> ").map(|(fd, to)| {
+            let fd = fd.rsplit_once(' ').unwrap().1.parse::<u32>().unwrap();
+            (fd, to.to_owned())
+        })
+    };
+    let mut fds: Vec<(u32, String)> = rest.iter().filter_map(|line| shown(line)).collect();
+    fds.sort();
+    assert_eq!((fds.len(), fds[2].0), (4, 2), "{log}");
+    assert_eq!(fds[0].1, "/dev/null");
+    assert!(
+        fds[1].1.starts_with("pipe:") && fds[2].1.starts_with("pipe:"),
+        "{log}"
+    );
+    let alive = w.state().join("procs/a.alive").display().to_string();
+    assert_eq!(fds[3].1, alive);
+    let flags = format!("/fdinfo/{}:flags:", fds[3].0);
+    let flags = rest.iter().find(|line| line.contains(&flags)).unwrap();
+    assert!(flags.ends_with('0'), "not for reading only: {log}");
+}
+
+#[test]
+fn an_agent_of_root_has_nothing_of_root() {
+    if !needs_root() {
+        return;
+    }
+    let w = World::new();
+    let mut spec = spec(&w, "r1", LOOK);
+    as_nobody(&w, &mut spec);
+    // What a careless cron leaves behind: signals that are ignored, and files that are open.
+    let script = "trap '' TERM HUP CHLD INT USR1; exec 7>\"$1/left\" 8</; shift; exec \"$@\"";
+    let state = w.base().join("home");
+    let args = ["__keeper", "r1", "a"];
+    let command = w
+        .bare(&args)
+        .through(&["sh", "-c", script, "sh", state.to_str().unwrap()]);
+    let mut keeper = Keeper::by(command.command().0, &spec, &bytes(&spec));
+    surroundings(&w, &mut keeper, &spec, NOBODY, "65533 65534");
+}
+
+#[test]
+fn an_agent_of_an_ordinary_user_is_as_clean() {
+    let w = World::new();
+    let spec = spec(&w, "r1", LOOK);
+    let args = ["__keeper", "r1", "a"];
+    let (command, uid) = match nix::unistd::geteuid().is_root() {
+        true => (w.bare(&args).user(NOBODY).command().0, NOBODY),
+        false => (w.bare(&args).command().0, host::uid()),
+    };
+    let mut keeper = Keeper::by(command, &spec, &bytes(&spec));
+    surroundings(&w, &mut keeper, &spec, uid, "");
+}
+
+#[test]
+fn an_agent_may_use_no_more_than_its_limits() {
+    let w = World::new();
+    let mut spec = spec(
+        &w,
+        "r1",
+        "grep -E '^Max (processes|open files|address)' /proc/self/limits",
+    );
+    spec.limits = LimitsSpec {
+        max_runtime_ms: None,
+        memory: Some(1 << 30),
+        open_files: Some(64),
+        processes: Some(20_000),
+    };
+    let mut keeper = Keeper::start(&w, &spec);
+    keeper.started();
+    keeper.end();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let mut found: Vec<Vec<String>> = keeper.log().lines().map(words).collect();
+    found
+        .iter_mut()
+        .for_each(|line| line.retain(|word| word.parse::<u64>().is_ok()));
+    assert_eq!(found, [["20000"; 2], ["64"; 2], ["1073741824"; 2]]);
+}
+
+#[test]
+fn nothing_of_the_checkers_is_held() {
+    let w = World::new();
+    let spec = spec(&w, "r1", "while :; do sleep 1; done");
+    let lock = w.base().join("home/lock");
+    let script = "exec 7>\"$0\" 9</; exec \"$@\"";
+    let args = ["__keeper", "r1", "a"];
+    let command = w
+        .bare(&args)
+        .through(&["sh", "-c", script, lock.to_str().unwrap()]);
+    let mut keeper = Keeper::by(command.command().0, &spec, &bytes(&spec));
+    keeper.started();
+    let fds = || {
+        let dir = fs::read_dir(format!("/proc/{}/fd", keeper.pid())).unwrap();
+        let link = |entry: fs::DirEntry| fs::read_link(entry.path()).ok();
+        let all: Vec<PathBuf> = dir.filter_map(|entry| link(entry.ok()?)).collect();
+        all
+    };
+    let null = |fds: &Vec<PathBuf>| fds.iter().filter(|fd| fd.ends_with("dev/null")).count();
+    let fds = eventually(|| Some(fds()).filter(|fds| null(fds) == 3));
+    assert!(
+        !fds.contains(&lock) && !fds.contains(&"/".into()),
+        "{fds:?}"
+    );
+    let cwd = fs::read_link(format!("/proc/{}/cwd", keeper.pid())).unwrap();
+    assert_eq!(cwd.to_str(), Some("/"));
+    let name = fs::read_to_string(format!("/proc/{}/comm", keeper.pid())).unwrap();
+    assert_eq!(name, "lazarus-pit\n");
+}
+
+/// The attempt is claimed, and the agent wanted, be the checker there or not.
+#[test]
+fn a_checker_that_is_gone_is_not_missed() {
+    let w = World::new();
+    let spec = spec(&w, "r1", "exit 3");
+    let args = ["__keeper", "r1", "a"];
+    let mut keeper = Keeper::waiting(w.bare(&args).command().0, &spec);
+    keeper.out = None;
+    keeper
+        .child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&bytes(&spec))
+        .unwrap();
+    assert_eq!(keeper.end().exit_code, Some(3));
 }
