@@ -178,16 +178,16 @@ impl LogWriter {
     /// Moves a line, what was gathered of it and the rest, to `out`, if there is room for it.
     /// `ended`: its end was printed, and is not of our making.
     fn line(&mut self, stream: Stream, rest: &[u8], ended: bool) {
-        let (head, partial) = (&self.heads[stream as usize], &self.partial[stream as usize]);
-        let text = partial.len() + rest.len();
-        let more = (head.len() + text + 1) as u64;
-        let has = self.size + self.out.len() as u64;
-        if self.dropped == 0 && has + more <= self.logs.max_bytes {
-            self.out.extend_from_slice(head);
-            self.out.extend_from_slice(partial);
+        let text = self.partial[stream as usize].len() + rest.len();
+        let before = self.out.len();
+        self.head(stream);
+        let has = self.size + (self.out.len() + text + 1) as u64;
+        if self.dropped == 0 && has <= self.logs.max_bytes {
+            self.out.extend_from_slice(&self.partial[stream as usize]);
             self.out.extend_from_slice(rest);
             self.out.push(b'\n');
         } else {
+            self.out.truncate(before);
             if self.dropped == 0 {
                 // Told at once as well: a process that is killed tells nothing afterwards.
                 let most = self.logs.max_bytes;
@@ -214,9 +214,15 @@ impl LogWriter {
 
     /// A line of our own.
     fn say(&mut self, what: &str) {
-        self.out
-            .extend_from_slice(&self.heads[Stream::Stderr as usize]);
+        self.head(Stream::Stderr);
         let _ = writeln!(self.out, "lazarus-pit: {what}");
+    }
+
+    fn head(&mut self, stream: Stream) {
+        if self.torn && self.out.is_empty() {
+            self.out.push(b'\n');
+        }
+        self.out.extend_from_slice(&self.heads[stream as usize]);
     }
 
     /// Takes notice of the time: lines have it, and a new day has a file of its own. All of it is
@@ -268,14 +274,10 @@ impl LogWriter {
         if self.out.is_empty() {
             return;
         }
-        let ends_line: &[u8] = if self.torn { b"\n" } else { b"" };
-        let done = self
-            .file
-            .write_all(ends_line)
-            .and_then(|()| self.file.write_all(&self.out));
+        let done = self.file.write_all(&self.out);
         self.torn = done.is_err();
         match done {
-            Ok(()) => self.size += (ends_line.len() + self.out.len()) as u64,
+            Ok(()) => self.size += self.out.len() as u64,
             Err(e) => {
                 let trouble = format!("writing the log {}: {e}", self.path.display());
                 self.note(Some(trouble));

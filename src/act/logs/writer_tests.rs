@@ -116,8 +116,7 @@ impl Model {
         let text = std::mem::take(&mut self.partial[stream as usize]);
         let (torn, before) = (self.torn, self.file().len());
         self.put(stream, &text);
-        // A line's end that was missing is not this line's, and comes with it all the same.
-        let has = self.file().len() as u64 - u64::from(torn);
+        let has = self.file().len() as u64;
         self.made += u64::from(!ended);
         if has > self.max {
             self.file().truncate(before);
