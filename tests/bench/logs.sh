@@ -79,7 +79,7 @@ measure_all() {
         once lazarus "$line" "$logs" keep "$dir/log"
         once cat "$line" sh -c 'exec cat >"$0"' "$dir/log/cat"
         if command -v svlogd >/dev/null; then
-            once svlogd "$line" svlogd -tt -b 65536 -l 65536 "$dir/log"
+            once svlogd "$line" svlogd -tt -b 65536 -l 32768 "$dir/log"
         fi
         if command -v s6-log >/dev/null; then
             once s6 "$line" s6-log -b n20 s99999999 t "$dir/log"

@@ -30,6 +30,7 @@ mod init;
 mod kept_out;
 mod later;
 mod lock;
+mod logs;
 mod output;
 mod ping;
 mod plan_lint;

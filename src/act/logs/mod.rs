@@ -10,8 +10,10 @@
 //! The names come from cells, so they are made safe first, and everything is opened beneath the
 //! directory of the logs without following a link.
 
+mod follow;
 mod names;
 mod prune;
+mod read;
 mod writer;
 
 #[cfg(test)]
@@ -31,7 +33,9 @@ use crate::model::time::Timestamp;
 use crate::sys::beneath::{self, Mounts};
 use crate::sys::create::{self, Access, Trouble};
 
+pub use follow::{Batch, Follow, Woken};
 pub use prune::prune;
+pub use read::{Line, Reader, Rest, Seen, Whose};
 pub use writer::{LogWriter, Stream};
 
 /// Directories are nobody else's business.
