@@ -85,7 +85,7 @@ pub(super) fn logs(common: &Common, setup: &Setup, args: &LogsArgs) -> Result<En
     if args.follow {
         let mut follow = Follow::new(reader, seen).map_err(failed)?;
         loop {
-            let batch = follow.next().map_err(failed)?;
+            let batch = follow.read_on().map_err(failed)?;
             if !write(&batch.lines)? {
                 break;
             }

@@ -111,7 +111,7 @@ impl Follow {
     ///
     /// # Errors
     /// A sentence: the operation, the place, the cause.
-    pub fn next(&mut self) -> Result<Batch, String> {
+    pub fn read_on(&mut self) -> Result<Batch, String> {
         let mut batch = Batch::default();
         self.read(&mut batch)?;
         // What a file had before another took its place comes before what that one has.
