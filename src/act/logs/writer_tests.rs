@@ -290,7 +290,7 @@ fn counted(file: &[u8]) -> u64 {
 #[test]
 fn what_comes_out_is_what_was_printed_but_for_what_is_counted_as_dropped() {
     let cases = std::env::var("LAZARUS_CASES").ok();
-    let cases = cases.and_then(|n| n.parse().ok()).unwrap_or(1000);
+    let cases = cases.and_then(|n| n.parse().ok()).unwrap_or(500);
     let config = Config {
         cases,
         failure_persistence: None,
