@@ -250,6 +250,8 @@ pub enum Command {
         #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         last: u32,
     },
+    /// What a subject's processes have printed: the last lines
+    Logs(LogsArgs),
     /// Write a heartbeat, for agents in any language
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
@@ -285,6 +287,19 @@ pub enum PlanCommand {
         /// CELL/AGENT, a cell, or gateway:NAME
         subject: String,
     },
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+    pub subject: String,
+    /// At most so many lines, the last ones
+    #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub lines: u32,
+    /// Then show what is added, over midnight and restarts, until it is ended
+    #[arg(short, long)]
+    pub follow: bool,
 }
 
 /// Options of `simulate`.

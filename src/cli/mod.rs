@@ -8,6 +8,7 @@ mod explain;
 mod generate;
 mod history;
 mod list;
+mod logs;
 mod out;
 mod plan;
 mod plan_test;
@@ -146,6 +147,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             let setup = Setup::load(&common, None)?;
             history::history(&common, &setup, subject.as_deref(), last)
         }
+        Command::Logs(args) => logs::logs(&common, &Setup::load(&common, None)?, &args),
         Command::Simulate(args) => simulate::simulate(&common, &args),
         Command::Completions { shell } => {
             out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())

@@ -32,6 +32,7 @@ mod keeper_ends;
 mod kept_out;
 mod later;
 mod lock;
+mod logs;
 mod output;
 mod ping;
 mod plan_lint;
