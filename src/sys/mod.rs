@@ -7,6 +7,7 @@ pub mod beneath;
 pub mod create;
 pub mod host;
 pub mod job;
+pub mod owner;
 pub mod process;
 pub mod procs;
 pub mod spawn;
