@@ -24,7 +24,7 @@ use crate::observe::heartbeat::LARGEST;
 use crate::observe::mounts::{self, Closed};
 use crate::sys::beneath::{self, Mounts, Small};
 use crate::sys::create::{self, Access, Durable};
-use crate::sys::owner::with_rights;
+use crate::sys::owner::{Owner, with_rights};
 
 /// A stream of events that would be longer is not written any more: nobody reads it, or it would
 /// have been rotated.
@@ -185,22 +185,33 @@ pub(super) fn write(missions: &OwnedFd, news: &News, poll: Poll) -> Vec<String> 
             replace(dir, health, uuid.as_deref(), poll)
         }),
     };
-    let whose = |dir: &str| rights::of(&cell, &[dir], poll.mounts);
-    let (first, second) = match (whose(STREAM.0), whose(STATE.0)) {
-        (Ok(first), Ok(second)) => (first, second),
-        (Err(errno), _) | (_, Err(errno)) => {
-            return vec![unwritten("the cell", place::why(errno))];
-        }
+    // The state first: a stream can be made to hang by whoever owns it.
+    let done = match Owner::of(&cell) {
+        Err(errno) => vec![Err(unwritten("the cell", place::why(errno)))],
+        // In a cell of root's the two directories may be different users'.
+        Ok(owner) if owner.is_root() => vec![
+            rightly(&cell, STATE.0, poll, state),
+            match news.lines.is_empty() {
+                true => Ok(()),
+                false => rightly(&cell, STREAM.0, poll, stream),
+            },
+        ],
+        Ok(owner) => with_rights(owner, || vec![state(), stream()])
+            .unwrap_or_else(|why| vec![Err(unwritten("the cell", why))]),
     };
-    let done = match first == second {
-        true => with_rights(first, || vec![stream(), state()]),
-        false => with_rights(first, stream)
-            .and_then(|stream| Ok(vec![stream, with_rights(second, state)?])),
-    };
-    match done {
-        Ok(done) => done.into_iter().filter_map(Result::err).collect(),
-        Err(why) => vec![unwritten("the cell", why)],
-    }
+    done.into_iter().filter_map(Result::err).collect()
+}
+
+/// Does something in a directory of a cell with the rights that are due there.
+fn rightly(
+    cell: &OwnedFd,
+    dir: &str,
+    poll: Poll,
+    work: impl FnOnce() -> Result<(), String> + Send,
+) -> Result<(), String> {
+    let owner = rights::of(cell, &[dir], poll.mounts).map_err(place::why);
+    let done = owner.and_then(|owner| with_rights(owner, work));
+    done.unwrap_or_else(|why| Err(unwritten(dir, why)))
 }
 
 fn unwritten(what: impl Display, why: impl Display) -> String {

@@ -352,6 +352,7 @@ fn locked(
     let mut report = report(judged, request.warnings.clone(), warnings, about);
     let untold = cells::tell_all(request, &store.news, &report, deadline);
     report.warnings.extend(bounded(untold));
+    log::debug!("told the cells by {:?}", request.began.elapsed());
     report.run.duration = request.began.elapsed();
     Ok(report)
 }
