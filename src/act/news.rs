@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::manifest::{self, Manifest};
 use super::{place, rights, seeds};
-use crate::model::cell::{Layout, Lifecycle};
+use crate::model::cell::Layout;
 use crate::model::condition::Condition;
 use crate::model::event::{Event, Kind};
 use crate::model::time::Timestamp;
@@ -149,55 +149,69 @@ pub fn line(event: &Event, agent: Option<&str>) -> Vec<u8> {
     })
 }
 
-/// Writes in one cell. Returns what could not be written, as sentences; none for a cell that is gone,
-/// is of the other layout, or is only counted.
-pub(super) fn write(missions: &OwnedFd, news: &News, poll: Poll) -> Vec<String> {
+/// A cell that can be written in.
+pub(super) struct Ready {
+    cell: OwnedFd,
+    uuid: Option<String>,
+    /// With whose rights [`write()`] is to be called.
+    pub(super) owner: Owner,
+}
+
+/// Opens a cell to be written in; `None` for one that is gone, is of the other layout, or is only
+/// counted.
+///
+/// # Errors
+/// Why it could not be opened, as a sentence.
+pub(super) fn open(missions: &OwnedFd, news: &News, poll: Poll) -> Result<Option<Ready>, String> {
     let Ok(name) = CString::new(news.cell.as_str()) else {
-        return Vec::new();
+        return Ok(None);
     };
     let cell = match mounts::open_cell(missions, &name, poll.mounts) {
         Ok(cell) => cell,
-        Err(Closed::Errno(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => return Vec::new(),
-        Err(Closed::Errno(errno)) => return vec![unwritten("the cell", place::why(errno))],
-        Err(Closed::Mount(why)) => return vec![unwritten("the cell", why)],
+        Err(Closed::Errno(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => return Ok(None),
+        Err(Closed::Errno(errno)) => return Err(unwritten("the cell", place::why(errno))),
+        Err(Closed::Mount(why)) => return Err(unwritten("the cell", why)),
     };
     if !matches!(place::layout(&cell), Ok(Layout::Canonical)) {
-        return Vec::new();
+        return Ok(None);
     }
     let uuid = match manifest::read(&cell, Layout::Canonical, poll.mounts) {
-        Ok(Manifest::Known(known))
-            if known.lifecycle.as_ref().is_some_and(Lifecycle::is_ignored) =>
-        {
-            return Vec::new();
-        }
-        Ok(Manifest::Known(known)) => known.uuid,
+        Ok(Manifest::Known(known)) => match known.lifecycle {
+            Some(lifecycle) if lifecycle.is_ignored() => return Ok(None),
+            _ => known.uuid,
+        },
         _ => None,
     };
+    let owner = Owner::of(&cell).map_err(|errno| unwritten("the cell", place::why(errno)))?;
+    Ok(Some(Ready { cell, uuid, owner }))
+}
+
+/// Writes in a cell, with the rights of its owner. Returns what could not be written, as sentences.
+pub(super) fn write(ready: &Ready, news: &News, poll: Poll) -> Vec<String> {
+    let Ready { cell, uuid, owner } = ready;
     let stream = || match news.lines.is_empty() {
         true => Ok(()),
-        false => within(&cell, STREAM, news, poll, |dir| {
+        false => within(cell, STREAM, news, poll, |dir| {
             append(dir, &news.lines, poll)
         }),
     };
     let state = || match &news.health {
         None => Ok(()),
-        Some(health) => within(&cell, STATE, news, poll, |dir| {
+        Some(health) => within(cell, STATE, news, poll, |dir| {
             replace(dir, health, uuid.as_deref(), poll)
         }),
     };
     // The state first: a stream can be made to hang by whoever owns it.
-    let done = match Owner::of(&cell) {
-        Err(errno) => vec![Err(unwritten("the cell", place::why(errno)))],
+    let done = match owner.is_root() {
+        false => [state(), stream()],
         // In a cell of root's the two directories may be different users'.
-        Ok(owner) if owner.is_root() => vec![
-            rightly(&cell, STATE.0, poll, state),
+        true => [
+            rightly(cell, STATE.0, poll, state),
             match news.lines.is_empty() {
                 true => Ok(()),
-                false => rightly(&cell, STREAM.0, poll, stream),
+                false => rightly(cell, STREAM.0, poll, stream),
             },
         ],
-        Ok(owner) => with_rights(owner, || vec![state(), stream()])
-            .unwrap_or_else(|why| vec![Err(unwritten("the cell", why))]),
     };
     done.into_iter().filter_map(Result::err).collect()
 }

@@ -38,7 +38,8 @@ fn root(status: &str) -> tempfile::TempDir {
 }
 
 fn tell(root: &Path, news: &News) -> Vec<String> {
-    write(&beneath::open_root(root).unwrap(), news, poll())
+    let ready = open(&beneath::open_root(root).unwrap(), news, poll()).unwrap();
+    ready.map_or_else(Vec::new, |ready| write(&ready, news, poll()))
 }
 
 fn stream(root: &Path) -> String {

@@ -4,10 +4,12 @@
 //! come back from a cell is given up together with that cell, and another takes its place.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,7 @@ use super::place;
 use crate::model::cell::Warning;
 use crate::model::time::{Timestamp, human};
 use crate::sys::beneath::{self, Mounts};
+use crate::sys::owner::with_rights;
 use crate::sys::process;
 
 /// The code of the warning that a cell was not told.
@@ -26,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many threads there may be, those included that hang.
 const MOST_THREADS: usize = 8;
+
+/// How many cells a thread opens before it writes in them.
+const AT_ONCE: usize = 16;
 
 /// From how many cells on a second thread pays.
 const WORTH_A_SECOND_THREAD: usize = 128;
@@ -48,6 +54,8 @@ struct Job {
     telling: Telling,
     news: Vec<News>,
     next: AtomicUsize,
+    /// Which cells are being written in, or were.
+    begun: Vec<AtomicBool>,
     send: Sender<(usize, Vec<String>)>,
 }
 
@@ -61,6 +69,7 @@ pub fn tell(news: Vec<News>, telling: Telling) -> Vec<Warning> {
     let (send, receive) = channel();
     let job = Arc::new(Job {
         telling,
+        begun: news.iter().map(|_| AtomicBool::new(false)).collect(),
         news,
         next: AtomicUsize::new(0),
         send,
@@ -68,7 +77,9 @@ pub fn tell(news: Vec<News>, telling: Telling) -> Vec<Warning> {
     let mut answers: Vec<Option<Vec<String>>> = vec![None; job.news.len()];
     let trouble = job.supervise(&receive, &mut answers);
     // Threads that come back from a cell late go on to no other.
-    job.next.store(job.news.len(), Ordering::Relaxed);
+    job.begun
+        .iter()
+        .for_each(|b| b.store(true, Ordering::Relaxed));
     job.summed_up(answers, trouble)
 }
 
@@ -98,7 +109,7 @@ impl Job {
                     answers[place] = Some(answer);
                     open -= 1;
                 }
-                Err(_) if self.next.load(Ordering::Relaxed) >= self.news.len() => break,
+                Err(_) if self.begun.iter().all(|b| b.load(Ordering::Relaxed)) => break,
                 Err(_) if threads >= MOST_THREADS => break,
                 Err(_) => wanted = threads + 1,
             }
@@ -115,33 +126,65 @@ impl Job {
             .map_err(|e| format!("starting a thread: {e}; is the process limit reached?"))
     }
 
-    /// A thread's work: the next cell, until there is none.
+    /// A thread's work: the next cells, until there are none.
     fn work(&self) {
-        let root = beneath::open_root(&self.telling.root);
+        let root = beneath::open_root(&self.telling.root).map_err(place::why);
+        loop {
+            let from = self.next.fetch_add(AT_ONCE, Ordering::Relaxed);
+            if from >= self.news.len() {
+                break;
+            }
+            self.serve(&root, from..self.news.len().min(from + AT_ONCE));
+        }
+        // What a thread that hangs had taken upon itself and not begun.
+        for place in 0..self.news.len() {
+            self.serve(&root, place..place + 1);
+        }
+    }
+
+    /// Writes in these cells, those of one owner in a row on one thread of that owner's: such a
+    /// thread costs more than a cell does.
+    fn serve(&self, root: &Result<OwnedFd, String>, places: Range<usize>) {
         let poll = Poll {
             pid: std::process::id(),
             at: self.telling.at,
             mounts: self.telling.mounts,
         };
-        loop {
-            let place = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(news) = self.news.get(place) else {
-                return;
-            };
-            let answer = match &root {
-                Ok(root) => catch_unwind(AssertUnwindSafe(|| news::write(root, news, poll)))
-                    .unwrap_or_else(|_| {
-                        let defect = process::defect();
-                        vec![format!(
-                            "writing in the cell: it met a defect in lazarus-pit {defect}"
-                        )]
-                    }),
-                Err(errno) => vec![format!("opening the missions root: {}", place::why(*errno))],
-            };
-            // Nobody listens any more where the time is up.
-            if self.send.send((place, answer)).is_err() {
-                return;
+        let mut ready = Vec::new();
+        for place in places {
+            if self.begun[place].load(Ordering::Relaxed) {
+                continue;
             }
+            let opened = match root {
+                Ok(root) => defended(|| news::open(root, &self.news[place], poll)),
+                Err(why) => Err(format!("opening the missions root: {why}")),
+            };
+            match opened {
+                Ok(Some(cell)) => ready.push((place, cell)),
+                Ok(None) => self.answer(place, Vec::new),
+                Err(why) => self.answer(place, || vec![why]),
+            }
+        }
+        for alike in ready.chunk_by(|(_, a), (_, b)| a.owner == b.owner) {
+            let write = || {
+                for (place, cell) in alike {
+                    let write = || Ok(news::write(cell, &self.news[*place], poll));
+                    self.answer(*place, || defended(write).unwrap_or_else(|why| vec![why]));
+                }
+            };
+            if let Err(why) = with_rights(alike[0].1.owner, write) {
+                for (place, _) in alike {
+                    self.answer(*place, || vec![format!("writing in the cell: {why}")]);
+                }
+            }
+        }
+    }
+
+    /// Does what there is to do for a cell, unless somebody else has begun it.
+    fn answer(&self, place: usize, work: impl FnOnce() -> Vec<String>) {
+        if !self.begun[place].swap(true, Ordering::Relaxed) {
+            // Nobody listens any more where the time is up.
+            let _ = self.send.send((place, work()));
         }
     }
 
@@ -177,4 +220,14 @@ impl Job {
         };
         all.into_iter().map(warning).collect()
     }
+}
+
+/// A defect of ours that one cell brings out must not harm the others.
+fn defended<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let defect = process::defect();
+        Err(format!(
+            "writing in the cell: it met a defect in lazarus-pit {defect}"
+        ))
+    })
 }
