@@ -7,7 +7,9 @@
 //!
 //! Cells belong to agents, and what stands in them is hostile: everything here goes from a
 //! directory's descriptor beneath the missions root, follows no link, and replaces nothing but a
-//! heartbeat. [`heartbeats`] changes nothing; it reads what scheduled jobs left of themselves.
+//! heartbeat and, in canonical cells, the state that is kept there for agents to read. [`tell`]
+//! writes that and their streams of events, as what [`news`] makes of a run's own events.
+//! [`heartbeats`] changes nothing; it reads what scheduled jobs left of themselves.
 
 pub mod beat;
 pub mod environment;
@@ -15,8 +17,10 @@ pub mod heartbeats;
 pub mod init;
 pub mod leftovers;
 pub mod logs;
+pub mod news;
 pub mod perform;
 pub mod spawn;
+pub mod tell;
 
 mod attempt;
 mod command;
@@ -24,6 +28,7 @@ mod fill;
 mod making;
 mod manifest;
 mod place;
+mod rights;
 mod run;
 mod seeds;
 

@@ -1,5 +1,6 @@
 //! The operator's word: `approve`, `deny`, `pause`, `resume`, `reset`. Each is an event in the
-//! journal, written whole or not at all, under the run's lock. No cell is touched.
+//! journal, written whole or not at all, under the run's lock. Canonical cells are told in their
+//! streams.
 
 mod consent;
 mod pauses;
@@ -156,7 +157,8 @@ impl Order<'_> {
             .record(&mut events)
             .and_then(|()| store.save())
             .map_err(failed)?;
-        let warnings = std::mem::take(&mut store.warnings);
+        let mut warnings = std::mem::take(&mut store.warnings);
+        warnings.extend(pipeline::tell_of_word(&self.setup.config, &events));
         drop(store);
         drop(lock);
         if !self.common.quiet {

@@ -14,11 +14,12 @@ use rustix::fs::{FileType, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::json::Words;
-use super::{Look, heartbeat, manifest, mounts};
+use super::mounts::{self, Closed};
+use super::{Look, heartbeat, manifest};
 use crate::core::classify::{MAIN, heartbeat_path};
 use crate::model::cell::{AgentFacts, CellFacts, Layout, MANIFEST_UNREADABLE, Manifest, Warning};
 use crate::model::text::from_bytes;
-use crate::sys::beneath::{self, Mounts, Small};
+use crate::sys::beneath::{self, Small};
 
 /// The canonical layout's required subdirectories.
 pub const CANONICAL_SUBDIRS: [&str; 3] = ["workspace", "logs", ".lazarus"];
@@ -94,29 +95,27 @@ pub(super) fn unread(name: &CStr) -> CellFacts {
     }
 }
 
+/// Why a cell could not be opened.
 enum Refusal {
     Gone,
     Unreadable(String),
 }
 
 fn open(root: &OwnedFd, name: &CStr, look: &Look) -> Result<OwnedFd, Refusal> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    let mut opened = beneath::open(root, name, flags, look.mounts);
-    if opened.as_ref().err() == Some(&Errno::XDEV) {
-        let kind = mounts::file_system(root, name);
-        if kind.as_deref().is_none_or(mounts::is_a_users) {
-            let kind = kind.as_deref().unwrap_or("unknown");
-            return Err(Refusal::Unreadable(format!(
-                "a mount of type {kind} lies over the cell, and none that a user can provide is looked into (see allow_mounts)"
-            )));
+    let errno = match mounts::open_cell(root, name, look.mounts) {
+        Err(Closed::Errno(Errno::ACCESS)) => {
+            // A directory that may be searched and not listed still tells what it is asked for.
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            match beneath::open(root, name, flags, look.mounts) {
+                Ok(fd) => return Ok(fd),
+                Err(errno) => errno,
+            }
         }
-        opened = beneath::open(root, name, flags, Mounts::Cross);
-    }
-    if opened.as_ref().err() == Some(&Errno::ACCESS) {
-        // A directory that may be searched and not listed still tells what it is asked for.
-        opened = beneath::open(root, name, OFlags::PATH | OFlags::DIRECTORY, look.mounts);
-    }
-    opened.map_err(|e| match e {
+        Err(Closed::Errno(errno)) => errno,
+        Err(Closed::Mount(why)) => return Err(Refusal::Unreadable(why)),
+        Ok(fd) => return Ok(fd),
+    };
+    Err(match errno {
         // It was a directory when the root was listed: it is gone, or something else by now.
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Refusal::Gone,
         e => Refusal::Unreadable(format!(

@@ -8,7 +8,7 @@ mod gateways;
 pub mod heartbeat;
 mod json;
 pub mod manifest;
-mod mounts;
+pub mod mounts;
 mod pool;
 mod root;
 

@@ -5,6 +5,7 @@
 //! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
 mod acting;
+mod cells;
 mod consider;
 mod ending;
 mod kept;
@@ -42,6 +43,7 @@ use crate::store::state::Store;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
+pub use cells::tell_of_word;
 pub use consider::{Considered, consider};
 use kept::Kept;
 pub use ordering::{CLOSED, Order};
@@ -349,6 +351,7 @@ fn locked(
         Ok(judged) => judged,
         Err(failure) => return Err(give_up(request, &mut store, &about, &scope, failure)),
     };
+    store.told = Some(cells::told(&judged.snapshot));
     let in_scope = |cell: &str| request.is_in_scope(cell);
     let vanished = holds::believes_absence(&judged.warnings);
     let mut code = host::code;
@@ -382,11 +385,12 @@ fn locked(
         .map_err(of_store)?;
     log::debug!("recorded what was seen by {:?}", request.began.elapsed());
     let warnings = std::mem::take(&mut store.warnings);
-    let about = Run {
-        duration: request.began.elapsed(),
-        ..about
-    };
-    Ok(report(judged, request.warnings.clone(), warnings, about))
+    let mut report = report(judged, request.warnings.clone(), warnings, about);
+    let untold = cells::tell_all(request, &store.news, &report, deadline);
+    report.warnings.extend(bounded(untold));
+    log::debug!("told the cells by {:?}", request.began.elapsed());
+    report.run.duration = request.began.elapsed();
+    Ok(report)
 }
 
 /// Records a run that found that it cannot go on.

@@ -10,6 +10,7 @@ pub mod host;
 pub mod job;
 pub mod memory;
 pub mod offspring;
+pub mod owner;
 pub mod process;
 pub mod procs;
 pub mod spawn;

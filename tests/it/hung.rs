@@ -285,6 +285,36 @@ fn a_reader_that_hangs_ends_neither_the_run_nor_the_next_one() {
 }
 
 #[test]
+fn a_stream_that_hangs_costs_its_own_cell_alone() {
+    apart(|world| {
+        world.config("allow_mounts: true\n");
+        for id in ["a", "b", "c"] {
+            world.canonical(id, &["x"]).beat(&format!("{id}/x"), 900);
+        }
+        let hung = Hung::taking(&world.path("b/logs"));
+        let first = until_output_ends(world.cmd(&["--json", "--deadline", "20s"]));
+        let report = first.json();
+        let warnings = report["warnings"].as_array().unwrap();
+        let about = |w: &&serde_json::Value| w["code"] == "cell_not_written";
+        let said: Vec<_> = warnings.iter().filter(about).collect();
+        assert_eq!(said.len(), 1, "{report}");
+        assert_eq!(said[0]["subject"], "b");
+        assert!(said[0]["message"].to_string().contains("did not answer"));
+        assert!(report["run"]["duration_ms"].as_u64().unwrap() < 15_000);
+        hung.wait_for_a_victim();
+        for id in ["a", "b", "c"] {
+            assert!(world.path(id).join(".lazarus/state.json").exists(), "{id}");
+            let stream = world.path(id).join("logs/events.jsonl");
+            assert!(id == "b" || std::fs::metadata(stream).unwrap().len() > 0);
+        }
+        // The lock is free at once, whatever is left of the first run's process.
+        world.run(&["--json", "--cell", "a"]).code(2);
+        drop(hung);
+        first.end().code(2);
+    });
+}
+
+#[test]
 fn a_run_that_is_killed_while_it_hangs_keeps_no_lock() {
     apart(|world| {
         three_cells(world);

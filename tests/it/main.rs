@@ -49,6 +49,7 @@ mod simulate;
 mod soak;
 mod status;
 mod store;
+mod streams;
 mod tidy;
 mod words;
 mod world;
