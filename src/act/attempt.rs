@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::perform::Surroundings;
 use super::run::{self, Scene};
+use super::{http, signal, wait};
 use crate::model::action::{Action, AttemptResult, Done, StepDone, StepResult};
 use crate::model::event::{Event, Kind, PlannedStep};
 use crate::model::step::Step;
@@ -86,7 +87,10 @@ fn carry_out_step(step: &Step, scene: &mut Scene<'_>) -> StepDone {
     }
     match step {
         Step::Run(run) => run::run(step, run, scene),
-        Step::Spawn(_) | Step::Signal(_) | Step::Http(_) | Step::Wait(_) => {
+        Step::Signal(signal) => signal::signal(step, signal, scene),
+        Step::Http(http) => http::http(step, http, scene),
+        Step::Wait(wait) => wait::wait(step, wait, scene),
+        Step::Spawn(_) => {
             let kind = step.kind();
             StepDone {
                 error: Some(format!(

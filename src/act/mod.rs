@@ -16,15 +16,19 @@ pub mod init;
 pub mod leftovers;
 pub mod logs;
 pub mod perform;
+pub mod signal;
 
 mod attempt;
+mod beside;
 mod command;
 mod fill;
+mod http;
 mod making;
 mod manifest;
 mod place;
 mod run;
 mod seeds;
+mod wait;
 
 pub use leftovers::{end_leftovers, leftovers};
 pub use perform::{Performed, Surroundings, perform};
@@ -32,6 +36,12 @@ pub use perform::{Performed, Surroundings, perform};
 #[cfg(test)]
 mod attempt_tests;
 #[cfg(test)]
+mod http_tests;
+#[cfg(test)]
 mod run_tests;
 #[cfg(test)]
+mod signal_tests;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod wait_tests;

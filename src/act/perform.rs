@@ -24,10 +24,12 @@ use super::attempt;
 use super::environment::Own;
 use super::logs::Logs;
 use super::run::Scene;
+use super::signal::Kept;
 use crate::model::action::{Action, Done, StepDone};
 use crate::model::cell::Warning;
 use crate::model::event::Event;
 use crate::model::time::Timestamp;
+use crate::observe::Look;
 use crate::sys::process;
 
 /// How many attempts are carried out at once, unless something else is said.
@@ -53,6 +55,10 @@ pub struct Surroundings {
     pub logs: Logs,
     /// What is taken over from our own environment.
     pub own: Own,
+    /// How a subject is looked at again.
+    pub look: Arc<Look>,
+    /// Which process is kept for a subject.
+    pub kept: Kept,
     /// The wall clock.
     pub now: fn() -> Timestamp,
 }

@@ -1,13 +1,15 @@
 //! The part of a run that acts: settles what an earlier run left open, and carries out what was
 //! decided.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Judged, Request};
+use super::{Judged, Request, look};
 use crate::act::environment::Own;
 use crate::act::leftovers::{Found, end_leftovers};
 use crate::act::logs::{self, Logs};
 use crate::act::perform::{AFTERMATH, AT_ONCE, Performed, Surroundings, perform};
+use crate::act::signal::Kept;
 use crate::model::action::{Action, AttemptResult, Done};
 use crate::model::cell::{Code, Reason, Warning};
 use crate::model::decision::{Decision, Verdict};
@@ -155,6 +157,8 @@ pub(super) fn carry_out(
             at_once: AT_ONCE,
             logs: logs(),
             own: Own::read(),
+            look: Arc::new(look(config, &request.plans, None, &request.trust, deadline)),
+            kept: Kept::nobody(),
             now: host::now,
         };
         let mut record = |mut events: Vec<Event>, durable: bool| {

@@ -72,7 +72,10 @@ pub(super) fn undone(plans: &PlanSet) -> Vec<Warning> {
             );
             warnings.push(warn("probes_not_asked", plan, message));
         }
-        let other = plan.steps.iter().find(|step| !matches!(step, Step::Run(_)));
+        let other = plan
+            .steps
+            .iter()
+            .find(|step| matches!(step, Step::Spawn(_)));
         if let Some(step) = other.filter(|_| plan.policy != Policy::Never) {
             let message = format!(
                 "plan {} has a step `{}`, which this version does not carry out: an attempt fails there",

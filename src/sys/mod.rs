@@ -10,4 +10,5 @@ pub mod job;
 pub mod process;
 pub mod procs;
 pub mod spawn;
+pub mod target;
 pub mod trust;

@@ -87,8 +87,7 @@ pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
     if values.is_empty() {
         return Vec::new();
     }
-    let mut spared = ancestors();
-    spared.insert(std::process::id().cast_signed());
+    let spared = ancestors();
     let mut found = Vec::new();
     let mut environment = Vec::new();
     for pid in pids().filter(|pid| !spared.contains(pid)) {
@@ -120,10 +119,11 @@ pub fn with_variable(name: &str, values: &HashSet<&str>) -> Vec<Found> {
     found
 }
 
-/// The processes that this one comes from.
-fn ancestors() -> HashSet<i32> {
-    let mut all = HashSet::new();
+/// This process and those that it comes from.
+#[must_use]
+pub fn ancestors() -> HashSet<i32> {
     let mut at = std::process::id().cast_signed();
+    let mut all = HashSet::from([at]);
     while let Some(Kin { parent, .. }) = kin(at) {
         // Two that change while they are read could name each other.
         if parent <= 0 || !all.insert(parent) {

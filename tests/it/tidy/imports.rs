@@ -32,7 +32,7 @@ pub(super) const HOMES: [(&str, &[&str]); 20] = [
         ],
     ),
     ("strsim", &["yaml"]),
-    ("ureq", &["config", "report"]),
+    ("ureq", &["act", "config", "report"]),
     ("walkdir", &["act"]),
 ];
 
