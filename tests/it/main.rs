@@ -45,6 +45,7 @@ mod shipped;
 mod simulate;
 mod soak;
 mod status;
+mod steps;
 mod store;
 mod tidy;
 mod words;
