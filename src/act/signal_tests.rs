@@ -137,6 +137,28 @@ fn a_heartbeat_that_is_older_than_the_process_does_not_mean_it() {
     );
 }
 
+/// A number that is used again is another's, however little later.
+#[test]
+fn of_two_hundred_heartbeats_from_before_none_means_who_has_the_pid_now() {
+    let (stage, owner) = stage();
+    let (started, clock) = (now(), SystemTime::now());
+    let mut stranger = Agent::as_user(owner);
+    for n in 0..200 {
+        // From just more than what rounding explains to ten days.
+        let before = 1.1 + 1.07_f64.powi(n) - 1.0;
+        let by_file = n % 2 == 0;
+        let claimed = if by_file { now() } else { started - before };
+        let heartbeat = stage.beat(&json!({"timestamp": claimed, "pid": stranger.pid()}));
+        if by_file {
+            let file = std::fs::File::options().write(true).open(&heartbeat);
+            let at = clock - Duration::from_secs_f64(before);
+            file.unwrap().set_modified(at).unwrap();
+        }
+        refused(&stage.step(to(SignalTo::HeartbeatPid)), "is another by now");
+    }
+    stranger.lives();
+}
+
 #[test]
 fn nobody_but_the_cells_owner_is_meant_and_never_root() {
     let (stage, owner) = stage();
