@@ -18,6 +18,7 @@ use rustix::mount::{
 };
 
 use crate::cmd::{Cmd, collect};
+use crate::later::{eventually, plans};
 use crate::output::Run;
 use crate::store::journal;
 use crate::world::{World, can_mount, make_dir};
@@ -281,6 +282,49 @@ fn a_reader_that_hangs_ends_neither_the_run_nor_the_next_one() {
         first.end().code(2);
         again.end().code(2);
         assert_eq!(world.run(&["--json"]).code(2).status("a"), "healthy");
+    });
+}
+
+/// A disk that stops answering in the middle of an attempt costs the step its time and no more.
+#[test]
+fn a_wait_that_hangs_ends_in_its_time_and_keeps_no_lock() {
+    apart(|world| {
+        three_cells(world);
+        world.config("allow_mounts: true\n");
+        let home = |name: &str| world.base().join("home").join(name);
+        let (started, go) = (home("started"), home("go"));
+        let script = format!(
+            "touch {}; until test -e {}; do sleep 0.01; done",
+            started.display(),
+            go.display()
+        );
+        let plan = "policy: auto\nmatch: {cells: [c]}\nsteps:\n  - wait: {within: 1s}\n";
+        let first = format!("steps:\n  - run: [sh, -c, '{script}']\n");
+        plans(world, &plan.replace("steps:\n", &first));
+        make_dir(&home("aside"), 0o755);
+        let mut hung = Hung::taking(&home("aside"));
+        let first = std::thread::scope(|s| {
+            let (hung, started, go) = (&mut hung, &started, &go);
+            s.spawn(move || {
+                eventually(|| started.exists().then_some(()));
+                hung.also(&world.path("c/state"));
+                File::create(go).unwrap();
+            });
+            until_output_ends(world.cmd(&["--json", "--deadline", "20s"]))
+        });
+        let report = first.json();
+        let step = &report["actions"][0]["steps"][1];
+        assert_eq!(step["result"], "timed_out", "{report}");
+        let error = step["error"].as_str().unwrap();
+        assert!(
+            error.contains("could not be looked at within 1s"),
+            "{error}"
+        );
+        hung.wait_for_a_victim();
+        // The lock is free at once, whatever is left of the first run's process.
+        world.run(&["--json", "--cell", "b"]).code(0);
+        drop(hung);
+        first.end().code(2);
     });
 }
 
