@@ -7,7 +7,7 @@ use super::leftovers;
 use super::stage::{Stage, action, command, eventually, results, sh};
 use crate::model::action::{Action, AttemptResult, StepResult};
 use crate::model::event::{Event, Kind};
-use crate::model::step::{Step, Wait};
+use crate::model::step::{Spawn, Step};
 use crate::model::time::Timestamp;
 use crate::sys::host;
 
@@ -81,9 +81,22 @@ fn the_first_step_that_fails_ends_the_attempt() {
 #[test]
 fn a_kind_that_is_not_carried_out_yet_fails_clearly() {
     let stage = Stage::new();
-    let within = Duration::from_secs(1);
+    let spawn = Spawn {
+        command: vec!["agent".into()],
+        cwd: None,
+        env: Default::default(),
+        env_pass: Vec::new(),
+        user: None,
+        home: None,
+        grace: Duration::ZERO,
+        limits: Default::default(),
+        replace: Default::default(),
+        wake: true,
+        beat: Default::default(),
+        backend: Default::default(),
+    };
     let due = Action {
-        steps: vec![Step::Wait(Wait { within })],
+        steps: vec![Step::Spawn(spawn)],
         ..action("c/a", [])
     };
     let (performed, _) = stage.perform(vec![due, action("c/b", [])]);
@@ -92,7 +105,7 @@ fn a_kind_that_is_not_carried_out_yet_fails_clearly() {
     let error = step.error.as_deref();
     assert_eq!(
         error,
-        Some("a step `wait` is not carried out by this version")
+        Some("a step `spawn` is not carried out by this version")
     );
     assert_eq!(performed.done[1].result, AttemptResult::Ok);
     assert!(stage.perform(Vec::new()).1.is_empty());

@@ -19,18 +19,22 @@ pub mod leftovers;
 pub mod logs;
 pub mod news;
 pub mod perform;
+pub mod signal;
 pub mod spawn;
 pub mod tell;
 
 mod attempt;
+mod beside;
 mod command;
 mod fill;
+mod http;
 mod making;
 mod manifest;
 mod place;
 mod rights;
 mod run;
 mod seeds;
+mod wait;
 
 pub use command::Named;
 pub use leftovers::{end_leftovers, leftovers};
@@ -39,6 +43,12 @@ pub use perform::{Performed, Surroundings, perform};
 #[cfg(test)]
 mod attempt_tests;
 #[cfg(test)]
+mod http_tests;
+#[cfg(test)]
 mod run_tests;
 #[cfg(test)]
+mod signal_tests;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod wait_tests;

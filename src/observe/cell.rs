@@ -68,8 +68,34 @@ pub(super) fn read(
             return Some(facts);
         }
     };
-    match Top::read(&fd, look, scratch) {
-        Ok(top) => fill(&mut facts, &fd, top, look, scratch),
+    read_open(&mut facts, &fd, look, scratch);
+    Some(facts)
+}
+
+/// As [`read`], with the owner of the directory that was read; `None` where it could not be opened.
+pub(super) fn read_owned(
+    root: &OwnedFd,
+    name: &CStr,
+    look: &Look,
+    scratch: &mut Scratch,
+) -> Option<(CellFacts, Option<u32>)> {
+    let mut facts = unread(name);
+    let fd = match open(root, name, look) {
+        Ok(fd) => fd,
+        Err(Refusal::Gone) => return None,
+        Err(Refusal::Unreadable(why)) => {
+            facts.unreadable = Some(why);
+            return Some((facts, None));
+        }
+    };
+    read_open(&mut facts, &fd, look, scratch);
+    let owner = rustix::fs::fstat(&fd).map(|stat| stat.st_uid);
+    Some((facts, owner.ok()))
+}
+
+fn read_open(facts: &mut CellFacts, fd: &OwnedFd, look: &Look, scratch: &mut Scratch) {
+    match Top::read(fd, look, scratch) {
+        Ok(top) => fill(facts, fd, top, look, scratch),
         Err(e) => {
             let why = format!(
                 "the cell's directory could not be read: {}",
@@ -78,7 +104,6 @@ pub(super) fn read(
             facts.unreadable = Some(why);
         }
     }
-    Some(facts)
 }
 
 /// The facts of a cell of which nothing is known but its name.

@@ -3,6 +3,7 @@
 //! A look never fails as a whole but for the missions root itself: a cell that cannot be read is a
 //! cell of which just that is known.
 
+pub mod again;
 pub mod cell;
 mod gateways;
 pub mod heartbeat;

@@ -14,4 +14,5 @@ pub mod owner;
 pub mod process;
 pub mod procs;
 pub mod spawn;
+pub mod target;
 pub mod trust;

@@ -113,6 +113,21 @@ pub fn keep_only(fd: &OwnedFd) {
     }
 }
 
+/// Opens `/` as a place to begin from, and has the calling thread give up every other descriptor:
+/// as [`keep_only`], for one that reads what may hang.
+///
+/// # Errors
+/// The errno of open(2).
+pub fn alone() -> Result<OwnedFd, rustix::io::Errno> {
+    use rustix::fs::{CWD, Mode, OFlags};
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = rustix::fs::openat(CWD, "/", flags, Mode::empty())?;
+    if own_descriptors().is_ok() {
+        keep_only(&top);
+    }
+    Ok(top)
+}
+
 /// Closes standard input, output and error, at the very end: a thread that hangs outlives us, and
 /// whoever reads our output would wait with it.
 pub fn close_standard_streams() {

@@ -48,6 +48,7 @@ mod shipped;
 mod simulate;
 mod soak;
 mod status;
+mod steps;
 mod store;
 mod streams;
 mod tidy;
