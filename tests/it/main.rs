@@ -28,6 +28,7 @@ mod hostile_races;
 mod hung;
 mod init;
 mod keeper;
+mod keeper_agent;
 mod keeper_ends;
 mod kept_out;
 mod later;
