@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::model::action::Action;
 use crate::sys::account::Account;
+use crate::sys::program::PATH_OF_ROOT;
 
 /// The variable by which a process is known to belong to an attempt.
 pub(super) const REF: &str = "LAZARUS_REF";
@@ -40,8 +41,7 @@ pub fn is_of_supervisor(name: &str) -> bool {
         || name.starts_with("SUPERVISOR_")
 }
 
-/// Where programs are looked for if nobody says so.
-const PATH_OF_ROOT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where a user's programs are looked for if nobody says so.
 const PATH_OF_USERS: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What may be taken over from the checker's own environment.

@@ -42,6 +42,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     let Some(spec) = told(args) else {
         return NOT_TOLD.into();
     };
+    let unit = spec.unit.clone();
     let (mut kept, answer) = match begin::begin(spec) {
         Ok(begun) => begun,
         Err(answer) => {
@@ -54,13 +55,20 @@ pub fn main(args: &[OsString]) -> ExitCode {
     memory::give_back();
     let why = kept.until_the_end();
     if let Some((args, log, signals)) = kept.end(why) {
-        wake::wake(program.as_deref(), args, log, &signals);
+        wake::wake(program.as_deref(), unit, args, log, &signals);
     }
     ExitCode::SUCCESS
 }
 
 /// What this keeper is to do; `None` where it was not told wholly, or is meant to be another's.
 fn told(args: &[OsString]) -> Option<Spec> {
+    let (args, socket) = args.split_at_checked(2)?;
+    match socket {
+        [] => {}
+        // Started by systemd, it has nobody's pipes.
+        [socket] => daemon::take_streams(socket.as_ref()).ok()?,
+        _ => return None,
+    }
     let mut bytes = Vec::new();
     let read = std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes);
     let length = u64::try_from(read.ok()?).ok()?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::watch::Prints;
 use crate::act::logs::{LogWriter, Stream};
+use crate::act::spawn::spec::UnitSpec;
 use crate::sys::daemon::{self, Signals};
 use crate::sys::host;
 use crate::sys::job::Job;
@@ -24,6 +25,7 @@ const DRAIN: Duration = Duration::from_millis(100);
 /// it starts has a keeper, and is none of ours.
 pub(super) fn wake(
     program: Option<&Path>,
+    unit: Option<UnitSpec>,
     args: Vec<String>,
     mut log: Option<LogWriter>,
     signals: &Signals,
@@ -31,15 +33,21 @@ pub(super) fn wake(
     // What the run leaves behind is the host's, or we would wait for its agents.
     daemon::adopt(false);
     let program = program.filter(|path| path.exists());
-    let program = program.map_or_else(|| PathBuf::from("/proc/self/exe"), Path::to_owned);
+    // Not `self`: it may be another program that starts it.
+    let own = || PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    let mut program = program.map_or_else(own, Path::to_owned);
+    let (env, outside) = match unit {
+        Some(UnitSpec { env, outside }) => (env, outside),
+        None => (own_environment(), Vec::new()),
+    };
     let name = program.as_os_str().as_encoded_bytes().to_vec();
-    let args = std::iter::once(name).chain(args.into_iter().map(String::into_bytes));
-    let env = std::env::vars_os().map(|(name, value)| {
-        let mut entry = name.into_vec();
-        entry.push(b'=');
-        entry.extend(value.into_vec());
-        entry
-    });
+    let before = outside.iter().map(|word| word.clone().into_bytes());
+    let args = before
+        .chain([name])
+        .chain(args.into_iter().map(String::into_bytes));
+    if let Some(by) = outside.first() {
+        program = PathBuf::from(by);
+    }
     let started = Exec::new(&program, args, env, Path::new("/"), None).and_then(|exec| {
         Job::start(exec, START)
             .map_err(|why| why.map_or("it took too long", |e| e.cause()).to_owned())
@@ -70,4 +78,15 @@ pub(super) fn wake(
         // It has all that it needs, but for somebody who reads what it prints.
         false => job.detach(),
     }
+}
+
+/// What this keeper inherited.
+fn own_environment() -> Vec<Vec<u8>> {
+    let entries = std::env::vars_os().map(|(name, value)| {
+        let mut entry = name.into_vec();
+        entry.push(b'=');
+        entry.extend(value.into_vec());
+        entry
+    });
+    entries.collect()
 }

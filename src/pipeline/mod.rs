@@ -10,6 +10,7 @@ mod consider;
 mod ending;
 mod kept;
 mod ordering;
+mod service;
 mod settling;
 
 use std::collections::BTreeMap;
@@ -218,6 +219,7 @@ fn judge(
         warnings.push(Warning::new("no_match", message));
     }
     warnings.extend(consider::undone(&request.plans));
+    warnings.extend(service::warning(request));
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
         snapshot

@@ -1,9 +1,12 @@
 //! Living on beside others: nothing kept open of whoever started us, and signals that are read.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::fs::{Mode, OFlags};
 
 /// Which of the signals have come that mean something to us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +78,25 @@ pub fn close_inherited() {
     for fd in open.into_iter().filter(|fd| *fd > 2) {
         let _ = nix::unistd::close(fd);
     }
+}
+
+/// Puts a conversation with whoever listens on a socket in the place of standard input and output.
+///
+/// # Errors
+/// There is nobody any more.
+pub fn take_streams(socket: &Path) -> std::io::Result<()> {
+    let (dir, name) = socket
+        .parent()
+        .zip(socket.file_name())
+        .ok_or(std::io::ErrorKind::InvalidInput)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(dir, flags, Mode::empty())?;
+    // By the descriptor: a path of more than 107 bytes is too long for a socket.
+    let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string());
+    let stream = UnixStream::connect(path.join(name))?;
+    nix::unistd::dup2_stdin(&stream)?;
+    nix::unistd::dup2_stdout(&stream)?;
+    Ok(())
 }
 
 /// Puts `/dev/null` in the place of standard input, output and error.

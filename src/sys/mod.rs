@@ -13,6 +13,8 @@ pub mod offspring;
 pub mod owner;
 pub mod process;
 pub mod procs;
+pub mod program;
 pub mod spawn;
+pub mod systemd;
 pub mod target;
 pub mod trust;

@@ -17,7 +17,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::model::filename::safe;
@@ -239,11 +239,13 @@ impl Table {
         Ok(())
     }
 
-    /// True for a temporary file that nobody can be writing any more.
+    /// True for a temporary file, or a socket, that nobody can be using any more.
     fn is_left_over(&self, name: &std::ffi::CStr, now: Timestamp) -> bool {
         let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
-        let is_file =
-            |mode| rustix::fs::FileType::from_raw_mode(mode) == rustix::fs::FileType::RegularFile;
+        let is_file = |mode| {
+            let kind = FileType::from_raw_mode(mode);
+            matches!(kind, FileType::RegularFile | FileType::Socket)
+        };
         stat.is_ok_and(|stat| {
             let written = Timestamp::from_secs(stat.st_mtime);
             is_file(stat.st_mode) && written.plus(Duration::from_secs(3600)) < now

@@ -61,6 +61,7 @@ pub(crate) fn spec(w: &World, r#ref: &str, script: &str) -> Spec {
         not_after_ms: boottime_ms() + 60_000,
         wake: None,
         beat: None,
+        unit: None,
     }
 }
 

@@ -9,6 +9,8 @@ mod clear;
 mod prepare;
 pub mod spec;
 mod start;
+mod talk;
+mod unit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

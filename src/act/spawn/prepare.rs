@@ -6,6 +6,7 @@ use rustix::fs::OFlags;
 
 use super::Keeping;
 use super::spec::{BeatSpec, CellSpec, IdentitySpec, LimitsSpec, Spec};
+use super::unit::Unit;
 use crate::act::command;
 use crate::act::environment::{Environment, Extra, is_of_supervisor};
 use crate::act::manifest::{self, Manifest};
@@ -14,15 +15,17 @@ use crate::act::place;
 use crate::model::action::Action;
 use crate::model::cell::Layout;
 use crate::model::process::{Entry, ProcessStatus};
-use crate::model::step::{BeatFor, Spawn};
+use crate::model::step::{Backend, BeatFor, Spawn};
 use crate::model::time::millis;
 use crate::sys::account::Account;
 use crate::sys::beneath::{self, Mounts};
-use crate::sys::host;
+use crate::sys::{host, program};
 
 /// What a keeper is told.
 pub(super) struct Ready {
     pub(super) spec: Spec,
+    /// The unit that it becomes, where it is to be one.
+    pub(super) unit: Option<Unit>,
 }
 
 /// What a cell says of itself that its agent is told.
@@ -71,11 +74,17 @@ pub(super) fn prepare(
         passed: passed(spawn),
     };
     let environment = Environment::with(&account, &around.own, action, &extra, &spawn.env)?;
-    let path = command::find(program, environment.path())?;
+    let path = program::find(program, environment.path())?;
     let beats = spawn.beat != BeatFor::Never && cell.is_some();
     let stale_after = action.stale_after.unwrap_or(keeping.stale_after);
+    let unit = match spawn.backend {
+        Backend::Systemd => Some(Unit::of(spawn, action, around)?),
+        Backend::Process => None,
+    };
+    let mut entry = entry(spawn, action, &cwd, around);
+    entry.unit = unit.as_ref().map(|unit| unit.name().to_owned());
     let spec = Spec {
-        entry: entry(spawn, action, &cwd, around),
+        entry,
         state_dir: keeping.state_dir.clone(),
         logs_dir: keeping.logs_dir.clone(),
         max_bytes: keeping.max_bytes,
@@ -100,8 +109,9 @@ pub(super) fn prepare(
             heartbeat_file: keeping.heartbeat_file.clone(),
             allow_mounts: keeping.mounts == Mounts::Cross,
         }),
+        unit: unit.as_ref().map(Unit::told),
     };
-    Ok(Ready { spec })
+    Ok(Ready { spec, unit })
 }
 
 /// The cell as it is now: which directory it is, whose, and what it says of itself.

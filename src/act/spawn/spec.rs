@@ -3,6 +3,10 @@
 //! The checker starts the keeper as `lazarus-pit __keeper REF SUBJECT`, writes one [`Spec`] as JSON to its
 //! standard input, closes it, and reads one [`Answer`] as a line from its standard output. A keeper
 //! that gets no whole specification does nothing.
+//!
+//! With `backend: systemd` the keeper is a unit's first process and has nothing from the checker but
+//! its arguments, which everybody can read: a third one names a socket, and what went over pipes goes
+//! over that.
 
 use std::path::PathBuf;
 
@@ -48,6 +52,9 @@ pub struct Spec {
     pub wake: Option<Vec<String>>,
     /// Whether the keeper beats for it.
     pub beat: Option<BeatSpec>,
+    /// What the keeper cannot have inherited, where it is a unit of systemd.
+    #[serde(default)]
+    pub unit: Option<UnitSpec>,
 }
 
 /// The cell that an agent works in.
@@ -88,6 +95,16 @@ pub struct LimitsSpec {
     pub open_files: Option<u64>,
     /// Processes of its user (`RLIMIT_NPROC`).
     pub processes: Option<u64>,
+}
+
+/// What the run that an agent's end starts is to have, where the keeper is a unit of systemd.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnitSpec {
+    /// The checker's environment: `NAME=value`, as bytes.
+    pub env: Vec<Vec<u8>>,
+    /// The command line in front of that run's own, by which it does not belong to the unit: what
+    /// it starts must not end with it.
+    pub outside: Vec<String>,
 }
 
 /// How a keeper beats for its agent.
