@@ -52,6 +52,7 @@ mod status;
 mod steps;
 mod store;
 mod streams;
+mod systemd;
 mod tidy;
 mod words;
 mod world;
