@@ -39,10 +39,10 @@ pub fn main(args: &[OsString]) -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     daemon::set_name(c"lazarus-pit");
     daemon::adopt(true);
-    let Some(spec) = told(args) else {
+    let Some(mut spec) = told(args) else {
         return NOT_TOLD.into();
     };
-    let unit = spec.unit.clone();
+    let unit = spec.unit.take();
     let (mut kept, answer) = match begin::begin(spec) {
         Ok(begun) => begun,
         Err(answer) => {

@@ -53,6 +53,7 @@ mod steps;
 mod store;
 mod streams;
 mod systemd;
+mod systemd_real;
 mod tidy;
 mod words;
 mod world;

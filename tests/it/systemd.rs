@@ -1,5 +1,5 @@
 //! `backend: systemd`, and what is said of services. Everywhere against stand-ins that write down what
-//! they are told; where systemd runs, against the real one.
+//! they are told; `systemd_real.rs` asks the real one, where it runs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -35,22 +35,34 @@ setsid env -i PATH=/usr/bin:/bin "$zone" "$@" </dev/null >/dev/null 2>&1 &
 const AGENT: &str = "echo out; env > env; while [ -e wait ]; do sleep 0.02; done; exit 3";
 
 /// A world with a dead agent, and a directory of stand-ins.
-struct Host {
-    w: World,
+pub(crate) struct Host {
+    pub(crate) w: World,
+    cell: String,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::with("a")
+    }
+
+    /// With a cell of that name.
+    pub(crate) fn with(cell: &str) -> Self {
         let w = World::new();
-        w.cell("a").beat("a", 900);
-        w.put("a/worktree/wait", "");
+        w.cell(cell).beat(cell, 900);
+        w.put(format!("{cell}/worktree/wait"), "");
         if nix::unistd::geteuid().is_root() {
-            for entry in walkdir::WalkDir::new(w.path("a")) {
+            for entry in walkdir::WalkDir::new(w.path(cell)) {
                 chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
         make_dir(&w.base().join("bin"), 0o755);
-        Self { w }
+        let cell = cell.to_owned();
+        Self { w, cell }
+    }
+
+    /// The file as long as which the agent lives.
+    fn wait(&self) -> PathBuf {
+        self.w.path(&self.cell).join("worktree/wait")
     }
 
     /// Puts a stand-in there that writes down its arguments and does that.
@@ -77,16 +89,20 @@ impl Host {
         files.map(words).collect()
     }
 
-    fn plan(&self, more: &str) -> &Self {
+    pub(crate) fn plan(&self, more: &str) -> &Self {
+        self.plan_by("systemd", more)
+    }
+
+    pub(crate) fn plan_by(&self, backend: &str, more: &str) -> &Self {
         let plan = format!(
-            "name: p\npolicy: auto\nsteps:\n  - spawn:\n      command: [/bin/sh, -c, '{AGENT}']\n      backend: systemd\n{more}"
+            "name: p\npolicy: auto\nsteps:\n  - spawn:\n      command: [/bin/sh, -c, '{AGENT}']\n      backend: {backend}\n{more}"
         );
         plans(&self.w, &plan);
         self
     }
 
     /// A run that finds the stand-ins before all else.
-    fn check(&self, more: &[&str]) -> Cmd<'_> {
+    pub(crate) fn check(&self, more: &[&str]) -> Cmd<'_> {
         let mut args = vec!["check", "--json"];
         args.extend(more);
         let mut path = OsString::from(self.w.base().join("bin"));
@@ -94,13 +110,13 @@ impl Host {
         self.w.cmd(&args).env("PATH", path)
     }
 
-    fn entry(&self) -> Option<Entry> {
+    pub(crate) fn entry(&self) -> Option<Entry> {
         let table = Table::open(&self.w.state()).unwrap()?;
         table.entries().unwrap().entries.into_iter().next()
     }
 
-    fn end_agent(&self) -> Entry {
-        let _ = fs::remove_file(self.w.path("a/worktree/wait"));
+    pub(crate) fn end_agent(&self) -> Entry {
+        let _ = fs::remove_file(self.wait());
         eventually(|| self.entry().filter(|entry| entry.status.is_over()))
     }
 
@@ -118,7 +134,7 @@ impl Host {
 impl Drop for Host {
     /// Its directory must not be in use when it is removed.
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.w.path("a/worktree/wait"));
+        let _ = fs::remove_file(self.wait());
         let keeper = self
             .entry()
             .and_then(|e| e.keeper_pid.zip(e.keeper_start_time));
@@ -128,7 +144,7 @@ impl Drop for Host {
     }
 }
 
-fn step(run: &crate::output::Run) -> &Value {
+pub(crate) fn step(run: &crate::output::Run) -> &Value {
     &run.list("actions")[0]["steps"][0]
 }
 
@@ -432,51 +448,4 @@ fn a_run_whose_service_would_kill_its_agents_warns() {
     plan("systemd");
     unsaid(in_service(&host, service, "echo mixed"));
     assert_eq!(host.told("systemctl").len(), before + 1);
-}
-
-/// True where a systemd runs that would start something for us.
-fn systemd_runs(options: &[&str]) -> bool {
-    let asked = Command::new("systemctl")
-        .args(options)
-        .arg("is-system-running")
-        .output();
-    let state = asked.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
-    let runs = matches!(state.as_deref(), Ok("running" | "degraded" | "starting"));
-    if !runs {
-        eprintln!("skipped: no systemd runs here: {state:?}");
-    }
-    runs
-}
-
-#[test]
-fn the_real_systemd_runs_an_agent_as_a_unit() {
-    let root = nix::unistd::geteuid().is_root();
-    let options: &[&str] = if root { &[] } else { &["--user"] };
-    if !systemd_runs(options) {
-        return;
-    }
-    let host = Host::new();
-    host.plan("      limits: {memory: 4GiB, processes: 10000}\n");
-    let run = host.check(&[]).run();
-    assert_eq!(step(&run)["result"], "ok", "{run}");
-    let entry = host.entry().unwrap();
-    let unit = entry.unit.clone().unwrap();
-    let show = |property: &str| {
-        let args = ["show", "--value", "--property", property, "--", &unit];
-        let out = Command::new("systemctl")
-            .args(options)
-            .args(args)
-            .output()
-            .unwrap();
-        String::from_utf8(out.stdout).unwrap().trim().to_owned()
-    };
-    assert_eq!(show("ActiveState"), "active");
-    assert_eq!(show("MainPID"), entry.keeper_pid.unwrap().to_string());
-    assert_eq!(show("MemoryMax"), "4294967296");
-    assert_eq!(show("TasksMax"), "10008");
-    let group = fs::read_to_string(format!("/proc/{}/cgroup", entry.pid.unwrap())).unwrap();
-    assert!(group.contains(&unit), "{group}");
-    let entry = host.end_agent();
-    assert_eq!(entry.exit_code, Some(3));
-    eventually(|| (show("LoadState") == "not-found").then_some(()));
 }
