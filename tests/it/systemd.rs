@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lazarus_pit::model::process::{Entry, ProcessStatus};
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::cmd::Cmd;
 use crate::later::{eventually, plans};
 use crate::store::journal;
-use crate::world::{NOBODY, SECRET, World, can_mount, make_dir, mode, put};
+use crate::world::{NOBODY, SECRET, World, can_mount, make_dir, mode, put, tool};
 
 /// Does what systemd would: starts what follows `--` with a clean environment, beside itself.
 const SYSTEMD_RUN: &str = r#"
@@ -448,4 +448,39 @@ fn a_run_whose_service_would_kill_its_agents_warns() {
     plan("systemd");
     unsaid(in_service(&host, service, "echo mixed"));
     assert_eq!(host.told("systemctl").len(), before + 1);
+}
+
+/// systemd itself reads the units that ship, and has nothing to say against them.
+#[test]
+fn the_units_that_ship_are_understood() {
+    if !tool("systemd-analyze") {
+        return;
+    }
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
+    let dropped = "lazarus-pit.service.d/observe-only.conf";
+    let units = ["lazarus-pit.service", "lazarus-pit.timer"];
+    for (of, files) in [
+        ("", &units[..]),
+        ("", &[units[0], units[1], dropped]),
+        ("user", &units[..]),
+    ] {
+        let tmp = tempfile::tempdir().unwrap();
+        for file in files {
+            let text = fs::read_to_string(shipped.join(of).join(file)).unwrap();
+            // The program is not installed here.
+            let text = text.replace("/usr/local/bin/lazarus-pit", "/bin/true");
+            put(&tmp.path().join(file), text.as_bytes());
+        }
+        let said = Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .args(units.map(|unit| tmp.path().join(unit)))
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&said.stderr);
+        let ours = complaint
+            .lines()
+            .filter(|line| line.contains("lazarus-pit"));
+        assert_eq!(ours.collect::<Vec<_>>(), [""; 0], "{of} {files:?}");
+        assert!(said.status.success(), "{complaint}");
+    }
 }

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use lazarus_pit::model::process::ProcessStatus;
 use lazarus_pit::sys::process;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::cmd::BIN;
 use crate::later::eventually;
@@ -97,6 +99,23 @@ fn a_unit_that_is_stopped_ends_its_agent_and_that_is_written_down() {
     assert!(entry.error.unwrap().contains("SIGTERM"));
 }
 
+/// Nobody would see how the agent ends: so it does not outlive its keeper.
+#[test]
+fn an_agent_ends_with_the_keeper_that_is_its_units_first_process() {
+    if manager().is_none() {
+        return;
+    }
+    let host = Host::new();
+    host.plan("");
+    let run = host.check(&[]).run();
+    assert_eq!(step(&run)["result"], "ok", "{run}");
+    let entry = host.entry().unwrap();
+    kill(Pid::from_raw(entry.keeper_pid.unwrap()), Signal::SIGKILL).unwrap();
+    eventually(|| (!lives(entry.pid)).then_some(()));
+    host.check(&[]).run();
+    assert_eq!(host.entry().unwrap().status, ProcessStatus::Unknown);
+}
+
 /// What `KillMode=` does to the children of a oneshot service, and what a run says of it.
 #[test]
 fn agents_outlive_a_oneshot_service_only_where_it_says_so() {
@@ -121,6 +140,8 @@ fn agents_outlive_a_oneshot_service_only_where_it_says_so() {
             ])
             .arg(format!("--property=StandardOutput=file:{}", out.display()))
             .arg("--property=SuccessExitStatus=1")
+            // A filter of system calls, for what stands for a sandbox.
+            .arg("--property=RestrictRealtime=yes")
             .args([
                 "--",
                 BIN,
@@ -155,6 +176,9 @@ fn agents_outlive_a_oneshot_service_only_where_it_says_so() {
             lives(entry.pid) && lives(entry.keeper_pid),
             "{mode} {backend}"
         );
+        let status = fs::read_to_string(format!("/proc/{}/status", entry.pid.unwrap())).unwrap();
+        let filtered = status.lines().any(|line| line == "Seccomp:\t2");
+        assert_eq!(filtered, backend == "process", "{mode} {backend}: {status}");
         assert_eq!(host.end_agent().exit_code, Some(3));
     }
 }
