@@ -300,7 +300,7 @@ fn a_keeper_beats_for_an_agent_that_does_not() {
         spec.beat = Some(beats(when));
         let mut keeper = Keeper::start(&w, &spec);
         let pid = keeper.started();
-        let beat = eventually(|| heartbeat(&w).filter(|beat| beat["status"] == "kept"));
+        let beat = kept_beat(&w, &keeper);
         assert_eq!(beat["pid"], pid);
         assert!(beat["timestamp"].as_f64().unwrap() > now() - 60.0);
         keeper.signal(Signal::SIGTERM);
@@ -313,18 +313,15 @@ fn a_keeper_beats_for_an_agent_that_does_not() {
 fn a_keeper_that_beats_on_output_is_silent_with_its_agent() {
     let w = World::new();
     w.cell("a").beat("a", 900);
-    let mut spec = spec(
-        &w,
-        "r1",
-        "while [ ! -e say ]; do sleep 0.02; done; echo done",
-    );
+    let script = format!("while [ ! -e say ]; do sleep 0.02; done; echo done; {FOREVER}");
+    let mut spec = spec(&w, "r1", &script);
     spec.beat = Some(beats(BeatFor::OnOutput));
     let mut keeper = Keeper::start(&w, &spec);
     keeper.started();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(heartbeat(&w).unwrap()["status"], "thinking");
     w.put("a/worktree/say", "");
-    eventually(|| heartbeat(&w).filter(|beat| beat["status"] == "kept"));
+    kept_beat(&w, &keeper);
 }
 
 fn beats(when: BeatFor) -> BeatSpec {
@@ -334,6 +331,15 @@ fn beats(when: BeatFor) -> BeatSpec {
         heartbeat_file: "state/heartbeat.json".into(),
         allow_mounts: false,
     }
+}
+
+/// The keeper's heartbeat, as soon as there is one.
+fn kept_beat(w: &World, keeper: &Keeper) -> serde_json::Value {
+    eventually(|| {
+        let log = keeper.log();
+        assert!(!log.contains("lazarus-pit:"), "{log}");
+        heartbeat(w).filter(|beat| beat["status"] == "kept")
+    })
 }
 
 fn heartbeat(w: &World) -> Option<serde_json::Value> {
