@@ -79,39 +79,6 @@ fn the_first_step_that_fails_ends_the_attempt() {
 }
 
 #[test]
-fn a_kind_that_is_not_carried_out_yet_fails_clearly() {
-    let stage = Stage::new();
-    let spawn = Spawn {
-        command: vec!["agent".into()],
-        cwd: None,
-        env: Default::default(),
-        env_pass: Vec::new(),
-        user: None,
-        home: None,
-        grace: Duration::ZERO,
-        limits: Default::default(),
-        replace: Default::default(),
-        wake: true,
-        beat: Default::default(),
-        backend: Default::default(),
-    };
-    let due = Action {
-        steps: vec![Step::Spawn(spawn)],
-        ..action("c/a", [])
-    };
-    let (performed, _) = stage.perform(vec![due, action("c/b", [])]);
-    let step = &performed.done[0].steps[0];
-    assert_eq!(step.result, StepResult::Failed);
-    let error = step.error.as_deref();
-    assert_eq!(
-        error,
-        Some("a step `spawn` is not carried out by this version")
-    );
-    assert_eq!(performed.done[1].result, AttemptResult::Ok);
-    assert!(stage.perform(Vec::new()).1.is_empty());
-}
-
-#[test]
 fn the_intent_is_durable_before_anything_is_done() {
     let stage = Stage::new();
     let marker = stage.text("marker");

@@ -318,7 +318,7 @@ fn a_pidfile_that_others_could_write_names_nobody() {
 }
 
 #[test]
-fn nobody_is_kept_yet() {
+fn where_nobody_is_kept_there_is_nobody_to_signal() {
     let world = World::new();
     world.cell("a").beat("a", 900);
     steps(&world, "  - signal: {to: process}");
