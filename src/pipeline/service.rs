@@ -21,11 +21,11 @@ pub(super) fn warning(request: &Request) -> Option<Warning> {
         Within::Service(unit, manager) => {
             let path = std::env::var_os("PATH");
             let mode = systemd::kill_mode(&unit, manager, path);
-            let asked = match manager {
-                Manager::Host => unit,
-                Manager::User => format!("{unit} of a user"),
+            let whose = match manager {
+                Manager::Host => "the service",
+                Manager::User => "the user's service",
             };
-            (format!("the service {asked}"), mode)
+            (format!("{whose} {unit}"), mode)
         }
         Within::Unknown => {
             let why = "its control group does not say which";

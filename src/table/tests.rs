@@ -119,3 +119,24 @@ fn a_process_is_alive_only_where_pid_start_time_and_boot_agree() {
     let living = host.living(&[other, before, running], now);
     assert_eq!(living["c/a"].len(), 1);
 }
+
+/// A run that was killed leaves its files and sockets; nobody comes back to them.
+#[test]
+fn what_a_killed_run_left_is_removed_after_an_hour() {
+    let tmp = tempfile::tempdir().unwrap();
+    let table = Table::create(tmp.path()).unwrap();
+    let at = |name: &str| table.path().join(name);
+    drop(std::os::unix::net::UnixListener::bind(at(".0001.sock")).unwrap());
+    std::fs::write(at(".0001.json.7.claim"), "{").unwrap();
+    std::fs::create_dir(at(".kept")).unwrap();
+    let written = std::fs::symlink_metadata(at(".0001.sock")).unwrap();
+    let written = written.modified().unwrap();
+    let written = written.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let written = Timestamp::from_secs(i64::try_from(written.as_secs()).unwrap());
+    let left = || std::fs::read_dir(table.path()).unwrap().count();
+    let later = |minutes: u64| written.plus(Duration::from_secs(minutes * 60));
+    table.prune(&[], later(59)).unwrap();
+    assert_eq!(left(), 3);
+    table.prune(&[], later(61)).unwrap();
+    assert_eq!(left(), 1);
+}
