@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod living;
 mod attack;
 mod classify;
 mod classify_agents;
@@ -31,6 +32,7 @@ mod keeper;
 mod keeper_agent;
 mod keeper_ends;
 mod kept_out;
+mod kill;
 mod later;
 mod lock;
 mod logs;
@@ -48,6 +50,7 @@ mod scale;
 mod shipped;
 mod simulate;
 mod soak;
+mod spawn_crash;
 mod status;
 mod steps;
 mod store;
