@@ -246,6 +246,17 @@ pub enum Command {
         #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         last: u32,
     },
+    /// The processes that were started: the living ones, and what ended within a day
+    Ps {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: Option<String>,
+        /// All that the process table has (JSON always has all)
+        #[arg(long)]
+        all: bool,
+        /// Only those that live
+        #[arg(long, conflicts_with = "all")]
+        living: bool,
+    },
     /// Write a heartbeat, for agents in any language
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late

@@ -11,6 +11,7 @@ mod list;
 mod out;
 mod plan;
 mod plan_test;
+mod ps;
 mod remembered;
 mod setup;
 mod simulate;
@@ -24,6 +25,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::model::exit::{Exit, Failure};
+use crate::report::processes::Extent;
 use args::{Cli, Command, Common};
 use out::Owed;
 use setup::Setup;
@@ -135,6 +137,19 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::History { subject, last } => {
             let setup = Setup::load(&common, None)?;
             history::history(&common, &setup, subject.as_deref(), last)
+        }
+        Command::Ps {
+            subject,
+            all,
+            living,
+        } => {
+            let extent = match (all, living) {
+                (true, _) => Extent::All,
+                (_, true) => Extent::Living,
+                _ => Extent::Recent,
+            };
+            let setup = Setup::load(&common, None)?;
+            ps::ps(&common, &setup, subject.as_deref(), extent)
         }
         Command::Simulate(args) => simulate::simulate(&common, &args),
         Command::Completions { shell } => {

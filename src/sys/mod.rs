@@ -9,5 +9,6 @@ pub mod host;
 pub mod job;
 pub mod process;
 pub mod procs;
+pub mod remove;
 pub mod spawn;
 pub mod trust;

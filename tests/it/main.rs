@@ -35,6 +35,7 @@ mod ping;
 mod plan_lint;
 mod plan_test;
 mod plans_hostile;
+mod processes;
 mod readers;
 mod recovery;
 mod report;

@@ -1,0 +1,224 @@
+//! The process table from the outside: `ps`, `close`, against real processes.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::later::eventually;
+use crate::world::{World, put, rfc3339};
+
+/// An agent in a session of its own, as a keeper starts one; it is ended with the test.
+pub(crate) struct Agent(pub(crate) Child);
+
+impl Agent {
+    /// Runs a shell script as this cell's agent.
+    pub(crate) fn start(world: &World, subject: &str, r#ref: &str, script: &str) -> Self {
+        let (cell, agent) = subject.split_once('/').unwrap_or(("", subject));
+        let mut command = Command::new("setsid");
+        command
+            .args(["sh", "-c", script])
+            .env("LAZARUS_REF", r#ref)
+            .env("LAZARUS_AGENT", agent)
+            .env("LAZARUS_CELL_ROOT", world.path(cell))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let agent = Self(command.spawn().unwrap());
+        // In its own session, and the script is running: from here on it can be found.
+        eventually(|| {
+            let stat = stat(agent.pid())?;
+            let session = stat.split_ascii_whitespace().nth(3)?.to_owned();
+            let command = fs::read(format!("/proc/{}/cmdline", agent.pid())).ok()?;
+            (session == agent.pid().to_string() && command.starts_with(b"sh\0")).then_some(())
+        });
+        agent
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// True once it has ended; what it ended with is collected.
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    /// Its entry in the table, as a keeper writes it; whoever that was, it is gone.
+    pub(crate) fn entry(&self, world: &World, subject: &str, r#ref: &str) -> Value {
+        let entry = json!({
+            "ref": r#ref, "slot": subject, "subject": subject, "actor": "run",
+            "incident": "i1", "attempt": 2, "plan": "p", "command": ["sh", "-c", "x\u{1b}[2Jy"],
+            "cwd": "/", "pid": self.pid(), "start_time": start_time(self.pid()),
+            "boot_id": boot_id(), "keeper_pid": null, "status": "running",
+            "started_at": rfc3339(60.0), "grace_ms": 300, "newer": {"kept": true},
+        });
+        write_entry(world, &entry);
+        entry
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let group = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What stands behind the name in a process's stat.
+fn stat(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat[stat.rfind(')')? + 2..].to_owned())
+}
+
+fn start_time(pid: u32) -> u64 {
+    let stat = stat(pid).unwrap();
+    stat.split_ascii_whitespace()
+        .nth(19)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    id.trim().to_owned()
+}
+
+/// Writes an entry of the table as it is given.
+pub(crate) fn write_entry(world: &World, entry: &Value) {
+    let name = format!("procs/{}.json", entry["ref"].as_str().unwrap());
+    put(&world.state().join(name), entry.to_string().as_bytes());
+}
+
+/// An entry of a process that has ended so many seconds ago.
+fn ended(world: &World, r#ref: &str, subject: &str, age: f64, more: Value) {
+    let mut entry = json!({
+        "ref": r#ref, "slot": subject, "subject": subject, "actor": "run", "command": ["old"],
+        "boot_id": boot_id(), "status": "exited", "pid": 1, "start_time": 1,
+        "started_at": rfc3339(age + 5.0), "ended_at": rfc3339(age), "duration_ms": 5000,
+    });
+    let more = more.as_object().unwrap().clone();
+    entry.as_object_mut().unwrap().extend(more);
+    write_entry(world, &entry);
+}
+
+fn valid(document: &Value) {
+    let schema = serde_json::to_value(lazarus_pit::report::processes::schema()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = schema
+        .iter_errors(document)
+        .map(|e| e.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn without_a_table_there_is_nothing_to_show() {
+    let world = World::new();
+    world.cell("a");
+    world
+        .run(&["ps"])
+        .code(0)
+        .stdout_has("No process was started.");
+    let run = world.run(&["ps", "a", "--json"]);
+    run.code(0).stderr_empty();
+    assert_eq!(run.json()["schema"], "lazarus-pit/ps/1");
+    assert_eq!(run.json()["processes"], json!([]));
+    crate::world::remove(&world.state());
+    world.run(&["ps"]).code(0);
+    assert!(!world.state().exists(), "it only looks");
+    world
+        .run(&["ps", "nobody"])
+        .code(1)
+        .stderr_has("there is no cell `nobody`");
+    let run = world.run(&["ps", "a/nobody", "--json"]);
+    run.code(1);
+    assert_eq!(run.json()["error"]["code"], 1);
+    world
+        .run(&["ps", "gateway:x"])
+        .code(1)
+        .stderr_has("no gateway");
+}
+
+#[test]
+fn every_process_with_what_is_so_now() {
+    let world = World::new();
+    world.cell("a").cell("b");
+    let agent = Agent::start(&world, "a/main", "0002", "sleep 600 & wait");
+    agent.entry(&world, "a/main", "0002");
+    ended(&world, "0001", "a/main", 90_000.0, json!({"exit_code": 3}));
+    ended(
+        &world,
+        "0003",
+        "b/main",
+        60.0,
+        json!({"signal": 9, "status": "killed"}),
+    );
+    // Its keeper said last that it runs; it is not there.
+    let lost =
+        json!({"status": "running", "ended_at": null, "pid": agent.pid(), "boot_id": boot_id()});
+    ended(&world, "0004", "b/main", 30.0, lost);
+    let before = world.tree();
+    let run = world.run(&["ps", "--json"]);
+    run.code(0).stderr_empty().clean();
+    valid(run.json());
+    let all = run.json()["processes"].as_array().unwrap().clone();
+    let refs: Vec<&str> = all.iter().map(|p| p["ref"].as_str().unwrap()).collect();
+    assert_eq!(refs, ["0002", "0004", "0003", "0001"]);
+    let living = &all[0];
+    assert_eq!(living["status"], "unkept");
+    assert_eq!(living["pid"], agent.pid());
+    assert_eq!(
+        (&living["attempt"], &living["incident"]),
+        (&json!(2), &json!("i1"))
+    );
+    assert!(
+        living["memory_bytes"].as_u64().unwrap() > 100_000,
+        "{living}"
+    );
+    assert!(living["cpu_percent"].as_f64().unwrap() >= 0.0);
+    assert!(living["uptime_seconds"].as_f64().unwrap() >= 60.0);
+    assert_eq!(all[1]["status"], "unknown");
+    assert!(all[1]["exit_code"].is_null() && all[1]["memory_bytes"].is_null());
+    assert_eq!(
+        (&all[2]["signal"], &all[3]["exit_code"]),
+        (&json!(9), &json!(3))
+    );
+    assert_eq!(world.tree(), before, "it only looks");
+
+    let run = world.run(&["ps"]);
+    run.code(0)
+        .clean()
+        .stdout_has("unkept")
+        .stdout_has("SIGKILL");
+    run.stdout_has("And 1 that ended over a day ago")
+        .stdout_has("x\\x1b[2Jy");
+    world
+        .run(&["ps", "--living"])
+        .stdout_has("And 3 that ended");
+    assert_eq!(world.run(&["ps", "--all"]).stdout().lines().count(), 5);
+    let run = world.run(&["ps", "b/", "--json"]);
+    assert_eq!(run.json()["processes"].as_array().unwrap().len(), 2);
+    world.run(&["ps", "--all", "--living"]).code(64);
+    world.run(&["ps", "--format", "junit"]).code(64);
+}
+
+#[test]
+fn what_is_no_entry_is_told_and_the_rest_is_shown() {
+    let world = World::new();
+    world.cell("a");
+    ended(&world, "0001", "a/main", 60.0, json!({}));
+    let procs = world.state().join("procs");
+    put(&procs.join("0002.json"), b"{");
+    put(&procs.join("0003.json"), &vec![b' '; 300 << 10]);
+    std::os::unix::fs::symlink("/etc/passwd", procs.join("0004.json")).unwrap();
+    let run = world.run(&["ps", "--json"]);
+    run.code(0)
+        .stderr_has("0002.json")
+        .stderr_has("0004.json")
+        .clean();
+    assert_eq!(run.json()["processes"].as_array().unwrap().len(), 1);
+}
