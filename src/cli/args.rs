@@ -257,6 +257,25 @@ pub enum Command {
         #[arg(long, conflicts_with = "all")]
         living: bool,
     },
+    /// End a subject's processes and pause it, so that no run brings it back
+    Close {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+        /// Do not pause it: the next run decides about it by its plan
+        #[arg(long)]
+        restart: bool,
+    },
+    /// End all that works in a cell, and remove the cell with its logs
+    Destroy {
+        /// The cell
+        cell: String,
+        /// Yes, remove it: without this nothing is done
+        #[arg(long)]
+        yes: bool,
+        /// Leave its logs
+        #[arg(long)]
+        keep_logs: bool,
+    },
     /// Write a heartbeat, for agents in any language
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late

@@ -3,7 +3,9 @@
 pub mod args;
 mod cells;
 mod check;
+mod close;
 mod compared;
+mod destroy;
 mod explain;
 mod generate;
 mod history;
@@ -150,6 +152,17 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             };
             let setup = Setup::load(&common, None)?;
             ps::ps(&common, &setup, subject.as_deref(), extent)
+        }
+        Command::Close { subject, restart } => {
+            close::close(&common, Setup::load(&common, None)?, &subject, restart)
+        }
+        Command::Destroy {
+            cell,
+            yes,
+            keep_logs,
+        } => {
+            let setup = Setup::load(&common, None)?;
+            destroy::destroy(&common, setup, &cell, yes, keep_logs)
         }
         Command::Simulate(args) => simulate::simulate(&common, &args),
         Command::Completions { shell } => {

@@ -5,9 +5,11 @@
 //! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
 mod acting;
+pub mod closing;
 mod consider;
 mod ending;
 mod kept;
+pub mod order;
 mod settling;
 
 use std::collections::BTreeMap;

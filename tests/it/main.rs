@@ -10,6 +10,7 @@ mod clock;
 mod cmd;
 mod config_trust;
 mod crash;
+mod destroy;
 mod disk;
 mod docs;
 mod dry_run;

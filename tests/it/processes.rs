@@ -5,8 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::later::eventually;
-use crate::world::{World, put, rfc3339};
+use crate::later::{eventually, plans};
+use crate::store::{journal, state_is_the_journal};
+use crate::world::{NOBODY, World, needs_root, put, rfc3339};
 
 /// An agent in a session of its own, as a keeper starts one; it is ended with the test.
 pub(crate) struct Agent(pub(crate) Child);
@@ -221,4 +222,166 @@ fn what_is_no_entry_is_told_and_the_rest_is_shown() {
         .stderr_has("0004.json")
         .clean();
     assert_eq!(run.json()["processes"].as_array().unwrap().len(), 1);
+}
+
+fn events(world: &World, kind: &str) -> Vec<Value> {
+    let mut all = journal(world);
+    all.retain(|e| e["event"] == kind);
+    all
+}
+
+fn entry(world: &World, r#ref: &str) -> Value {
+    let path = world.state().join(format!("procs/{ref}.json"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn what_an_operator_closes_stays_closed() {
+    let world = World::new();
+    world.cell("a").beat("a", 900);
+    plans(
+        &world,
+        "policy: auto\nsteps: [{run: [touch, \"{{ cell.root }}/artifacts/revived\"]}]\n",
+    );
+    // Its child does not hear TERM, and goes with it all the same.
+    let script = "sh -c 'trap \"\" TERM; sleep 600' & trap 'exit 7' TERM; wait";
+    let mut agent = Agent::start(&world, "a/main", "0002", script);
+    agent.entry(&world, "a/main", "0002");
+    let run = world.run(&["close", "a/main", "--json"]);
+    run.code(0).stderr_empty().clean();
+    assert_eq!(run.json()["schema"], "lazarus-pit/close/1");
+    assert_eq!(run.json()["recorded"][0]["event"], "paused");
+    assert_eq!(run.json()["recorded"][0]["reason"], "closed");
+    assert_eq!(run.json()["closed"][0]["ended"], 1);
+    eventually(|| agent.is_gone().then_some(()));
+    let (paused, exited) = (events(&world, "paused"), events(&world, "process_exited"));
+    assert_eq!((paused.len(), exited.len()), (1, 1));
+    assert!(paused[0]["seq"].as_u64() < exited[0]["seq"].as_u64());
+    assert_eq!(exited[0]["ref"], "0002");
+    // Nobody saw how it ended, and what a newer version wrote is kept.
+    let entry = entry(&world, "0002");
+    assert_eq!(
+        (&entry["status"], &entry["exit_code"]),
+        (&json!("unknown"), &Value::Null)
+    );
+    assert_eq!(entry["newer"]["kept"], true);
+    let run = world.run(&["--json"]);
+    assert_eq!(run.verdict("a/main"), Some("paused"), "{run}");
+    assert!(!world.path("a/artifacts/revived").exists());
+    state_is_the_journal(&world);
+    world.run(&["resume", "a"]).code(0);
+    world.run(&["--json"]).code(1);
+    assert!(world.path("a/artifacts/revived").exists());
+}
+
+#[test]
+fn with_restart_it_is_ended_and_not_paused() {
+    let world = World::new();
+    world.cell("a");
+    let mut agent = Agent::start(&world, "a/main", "0002", "sleep 600");
+    agent.entry(&world, "a/main", "0002");
+    let run = world.run(&["close", "a", "--restart"]);
+    run.code(0)
+        .stdout_has("a/main: ended 1 process")
+        .stdout_has("by its plan");
+    eventually(|| agent.is_gone().then_some(()));
+    assert!(events(&world, "paused").is_empty());
+    assert_eq!(events(&world, "process_exited").len(), 1);
+}
+
+#[test]
+fn where_nothing_runs_it_is_paused_all_the_same() {
+    let world = World::new();
+    world.cell("a").canonical("c", &["x", "y"]);
+    let run = world.run(&["close", "c/"]);
+    run.code(0).stdout_has("c/x: nothing of it was running");
+    assert_eq!(events(&world, "paused").len(), 2);
+    world.run(&["close", "a", "-q"]).code(0).stdout_empty();
+    world
+        .run(&["close", "nobody"])
+        .code(1)
+        .stderr_has("there is no cell `nobody`");
+    let run = world.run(&["close", "c/nobody", "--json"]);
+    run.code(1);
+    assert_eq!(run.json()["schema"], "lazarus-pit/close/1");
+    world.run(&["close"]).code(64);
+    world.run(&["--dry-run", "close", "a"]).code(64);
+    assert_eq!(events(&world, "paused").len(), 3);
+    state_is_the_journal(&world);
+}
+
+#[test]
+fn what_no_table_knows_is_ended_too_and_nobody_elses() {
+    let world = World::new();
+    world.canonical("c", &["x", "y"]).cell("d");
+    let mut lost = Agent::start(&world, "c/x", "0007", "sleep 600 & sleep 600");
+    let mut former = Agent::start(&world, "c/former", "0008", "sleep 600");
+    let mut other = Agent::start(&world, "c/y", "0009", "sleep 600");
+    let mut elsewhere = Agent::start(&world, "d/x", "0010", "sleep 600");
+    world.run(&["close", "c/x", "--json"]).code(0);
+    eventually(|| lost.is_gone().then_some(()));
+    assert!(!former.is_gone() && !other.is_gone());
+    // A cell's name means all that works in it.
+    world.run(&["close", "c"]).code(0);
+    eventually(|| (former.is_gone() && other.is_gone()).then_some(()));
+    assert!(!elsewhere.is_gone());
+}
+
+#[test]
+fn a_stopped_agent_and_one_that_ignores_term_are_ended() {
+    let world = World::new();
+    world.canonical("c", &["x", "y"]);
+    let mut stopped = Agent::start(&world, "c/x", "0001", "sleep 600");
+    let mut deaf = Agent::start(
+        &world,
+        "c/y",
+        "0002",
+        "trap '' TERM; while :; do sleep 0.01; done",
+    );
+    stopped.entry(&world, "c/x", "0001");
+    deaf.entry(&world, "c/y", "0002");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(stopped.pid()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    world.run(&["close", "c"]).code(0);
+    eventually(|| (stopped.is_gone() && deaf.is_gone()).then_some(()));
+    assert_eq!(events(&world, "process_exited").len(), 2);
+}
+
+#[test]
+fn a_pid_that_is_anothers_by_now_is_left_alone() {
+    let world = World::new();
+    world.cell("a").cell("b");
+    let mut other = Agent::start(&world, "b/main", "0009", "sleep 600");
+    let mut entry = other.entry(&world, "a/main", "0001");
+    entry["start_time"] = json!(start_time(other.pid()) - 1);
+    write_entry(&world, &entry);
+    world
+        .run(&["close", "a"])
+        .code(0)
+        .stdout_has("nothing of it was running");
+    assert!(!other.is_gone());
+    assert_eq!(self::entry(&world, "0001")["status"], "unknown");
+}
+
+#[test]
+fn an_ordinary_user_closes_their_own() {
+    if !needs_root() {
+        return;
+    }
+    let world = World::new();
+    world.cell("a");
+    let mut roots = Agent::start(&world, "a/main", "0001", "sleep 600");
+    roots.entry(&world, "a/main", "0001");
+    // It cannot be ended by them, and they are told which it is.
+    let run = world.cmd(&["close", "a", "--json"]).user(NOBODY).run();
+    run.code(1).stderr_has(format!("pid {}", roots.pid()));
+    assert!(run.json()["closed"][0]["error"].is_string(), "{run}");
+    assert!(!roots.is_gone());
+    assert_eq!(events(&world, "paused").len(), 1);
+    world
+        .cmd(&["ps"])
+        .user(NOBODY)
+        .run()
+        .code(0)
+        .stdout_has("unkept");
 }
