@@ -26,6 +26,7 @@
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
 //! | [`table`] | the process table: what was started, what lives, whose place is taken | `model`, `store`, `sys` |
 //! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `table`, `sys` |
+//! | [`keeper`] | the small process beside each agent that was started | `model`, `table`, `act`, `sys` |
 //! | [`report`] | values → text; the run's own heartbeat and ping | `model`, `core`, `store`, `sys` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | all of the above |
@@ -36,7 +37,7 @@ pub mod act;
 pub mod cli;
 pub mod config;
 pub mod core;
-
+pub mod keeper;
 pub mod model;
 pub mod observe;
 pub mod pipeline;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::perform::Surroundings;
 use super::run::{self, Scene};
-use super::spawn;
+use super::{http, signal, spawn, wait};
 use crate::model::action::{Action, AttemptResult, Done, StepDone, StepResult};
 use crate::model::event::{Event, Kind, PlannedStep};
 use crate::model::step::Step;
@@ -101,15 +101,9 @@ fn carry_out_step(step: &Step, scene: &mut Scene<'_>) -> StepDone {
     match step {
         Step::Run(run) => run::run(step, run, scene),
         Step::Spawn(spawn) => spawn::spawn(step, spawn, scene),
-        Step::Signal(_) | Step::Http(_) | Step::Wait(_) => {
-            let kind = step.kind();
-            StepDone {
-                error: Some(format!(
-                    "a step `{kind}` is not carried out by this version"
-                )),
-                ..StepDone::new(step, StepResult::Failed)
-            }
-        }
+        Step::Signal(signal) => signal::signal(step, signal, scene),
+        Step::Http(http) => http::http(step, http, scene),
+        Step::Wait(wait) => wait::wait(step, wait, scene),
     }
 }
 

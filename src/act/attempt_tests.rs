@@ -7,7 +7,7 @@ use super::leftovers;
 use super::stage::{Stage, action, command, eventually, results, sh};
 use crate::model::action::{Action, AttemptResult, StepResult};
 use crate::model::event::{Event, Kind};
-use crate::model::step::{Step, Wait};
+use crate::model::step::{Spawn, Step};
 use crate::model::time::Timestamp;
 use crate::sys::host;
 
@@ -76,26 +76,6 @@ fn the_first_step_that_fails_ends_the_attempt() {
     );
     // The steps of one attempt have one log.
     assert_eq!(events[1].log, events[2].log);
-}
-
-#[test]
-fn a_kind_that_is_not_carried_out_yet_fails_clearly() {
-    let stage = Stage::new();
-    let within = Duration::from_secs(1);
-    let due = Action {
-        steps: vec![Step::Wait(Wait { within })],
-        ..action("c/a", [])
-    };
-    let (performed, _) = stage.perform(vec![due, action("c/b", [])]);
-    let step = &performed.done[0].steps[0];
-    assert_eq!(step.result, StepResult::Failed);
-    let error = step.error.as_deref();
-    assert_eq!(
-        error,
-        Some("a step `wait` is not carried out by this version")
-    );
-    assert_eq!(performed.done[1].result, AttemptResult::Ok);
-    assert!(stage.perform(Vec::new()).1.is_empty());
 }
 
 #[test]

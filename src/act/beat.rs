@@ -1,7 +1,10 @@
 //! `beat`: writes a heartbeat, for agents in any language.
 
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use rustix::fs::FileType;
@@ -10,16 +13,18 @@ use serde::Serialize;
 
 use super::manifest::{self, Known, Manifest};
 use super::place::{self, MAIN, cannot, trouble};
-use super::seeds;
+use super::{rights, seeds};
 use crate::core::classify::heartbeat_path;
 use crate::model::cell::Layout;
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::{self, visible};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, human};
 use crate::observe::heartbeat::LARGEST;
+use crate::observe::mounts::{self, Closed};
 use crate::sys::beneath::{self, Mounts};
 use crate::sys::create::{self, Access, Durable};
 use crate::sys::host;
+use crate::sys::owner::with_rights;
 
 /// What the heartbeat is to say.
 #[derive(Clone, Debug)]
@@ -95,8 +100,8 @@ pub fn beat(
     }
     let missions = place::open_missions(root)?;
     let path = root.join(cell);
-    let fd = beneath::open_dir(&missions, cell, Mounts::Cross).map_err(|errno| match errno {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Failure::new(
+    let fd = open_cell(&missions, cell, beat.mounts).map_err(|closed| match closed {
+        Closed::Errno(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Failure::new(
             Exit::InHand,
             format!(
                 "there is no cell {:?} under {}; `lazarus-pit list` shows those that there are, \
@@ -105,7 +110,11 @@ pub fn beat(
                 place::shown(root)
             ),
         ),
-        errno => cannot("opening the cell", &path, errno),
+        Closed::Errno(errno) => cannot("opening the cell", &path, errno),
+        Closed::Mount(why) => Failure::new(
+            Exit::CannotWrite,
+            format!("opening the cell {}: {why}", place::shown(&path)),
+        ),
     })?;
     let layout = place::layout(&fd).map_err(|e| cannot("looking at", &path, e))?;
     let manifest_path = path.join(place::manifest(layout));
@@ -139,7 +148,14 @@ pub fn beat(
         );
         return Err(usage(message));
     }
-    write(&fd, &path, &components, &contents, beat.mounts)?;
+    let dirs = &components[..components.len().saturating_sub(1)];
+    let rights = rights::of(&fd, dirs, beat.mounts)
+        .map_err(|e| cannot("looking at", &path.join(components.join("/")), e))?;
+    let write = || write(&fd, &path, &components, &contents, beat.mounts);
+    with_rights(rights, write).map_err(|why| {
+        let target = place::shown(&path.join(components.join("/")));
+        Failure::new(Exit::CannotWrite, format!("writing {target}: {why}"))
+    })??;
     Ok(Beaten {
         schema: "lazarus-pit/beat/1",
         cell: cell.to_owned(),
@@ -149,6 +165,96 @@ pub fn beat(
         timestamp: beat.now.as_f64(),
         status: status.to_owned(),
     })
+}
+
+/// Opens a cell. As root, none over which a user has mounted something: it may never answer.
+fn open_cell(missions: &OwnedFd, cell: &str, mounts: Mounts) -> Result<OwnedFd, Closed> {
+    if !host::is_root() {
+        return beneath::open_dir(missions, cell, Mounts::Cross).map_err(Closed::Errno);
+    }
+    let name = CString::new(cell).map_err(|_| Closed::Errno(Errno::NOENT))?;
+    mounts::open_cell(missions, &name, mounts)
+}
+
+/// True while a heartbeat that [`for_agent`] was to write has not come to its end.
+static HANGS: AtomicBool = AtomicBool::new(false);
+
+/// How long [`for_agent`] waits for a heartbeat to be written.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Writes the heartbeat of an agent whose process somebody else keeps, as `status: kept`, where a
+/// check looks for it. For those who live long and write often: the work is done on a thread that
+/// ends with it. Where that hangs, it is given up, and nothing further is tried before it has come
+/// back: there is never more than one.
+///
+/// # Errors
+/// A sentence that names the path and the cause.
+pub fn for_agent(
+    root: &Path,
+    cell: &str,
+    agent: &str,
+    pid: i32,
+    heartbeat_file: &str,
+    mounts: Mounts,
+    now: Timestamp,
+) -> Result<(), String> {
+    let about = format!(
+        "writing the heartbeat of {}/{}",
+        visible(cell),
+        visible(agent)
+    );
+    if HANGS.swap(true, Ordering::AcqRel) {
+        return Err(format!(
+            "{about}: the one before it has not come to its end"
+        ));
+    }
+    let kept = Beat {
+        status: Some("kept".into()),
+        pid: Some(pid),
+        cycle: None,
+        model: None,
+        quiet_for: None,
+        now,
+        mounts,
+    };
+    let (root, file) = (root.to_owned(), heartbeat_file.to_owned());
+    let (cell, agent) = (cell.to_owned(), agent.to_owned());
+    let (send, receive) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("beat".into());
+    let started = thread.stack_size(256 << 10).spawn(move || {
+        let over = Over;
+        let done = beat(&root, &cell, Some(&agent), &kept, &file);
+        drop(over);
+        // Whoever has given up listens no more.
+        let _ = send.send(done.map(drop).map_err(|failure| failure.message));
+    });
+    if let Err(e) = started {
+        HANGS.store(false, Ordering::Release);
+        return Err(format!(
+            "{about}: starting a thread: {e}; is the process limit reached?"
+        ));
+    }
+    match receive.recv_timeout(PATIENCE) {
+        Ok(done) => done.map_err(|why| format!("{about}: {why}")),
+        Err(RecvTimeoutError::Timeout) => {
+            let waited = human(PATIENCE);
+            Err(format!(
+                "{about}: it did not come to its end within {waited}"
+            ))
+        }
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(format!("{about}: it met a defect in lazarus-pit"))
+        }
+    }
+}
+
+/// Says at its end, however that comes, that nothing hangs any more.
+struct Over;
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        HANGS.store(false, Ordering::Release);
+    }
 }
 
 /// Rounded up: an agent that asks for a moment of silence asks for more than none.
@@ -286,8 +392,8 @@ fn write(
             ),
         ));
     }
-    let access = like(&dir).map_err(|e| cannot("looking at", &lies_in, e))?;
-    create::replace(&dir, name, contents, access, Durable::No).map_err(|e| trouble(&target, e))
+    create::replace(&dir, name, contents, Access::default(), Durable::No)
+        .map_err(|e| trouble(&target, e))
 }
 
 /// Opens the directory that a heartbeat lies in. One named `heartbeats` is made if need be: not
@@ -309,24 +415,12 @@ fn open_dir(
     match (open(dirs), dirs.split_last()) {
         (Err((_, Errno::NOENT)), Some((&"heartbeats", above))) => {
             let parent = open(above)?;
-            let access = like(&parent).map_err(opening)?;
-            create::dir(&parent, "heartbeats", access, mounts)
+            create::dir(&parent, "heartbeats", Access::default(), mounts)
                 .map(|(fd, _)| fd)
                 .map_err(|e| (e.doing, e.errno))
         }
         (opened, _) => opened,
     }
-}
-
-/// As root, what is made belongs to the owner of the directory that it is made in: the agent must
-/// be able to write the next heartbeat itself.
-fn like(dir: &OwnedFd) -> Result<Access, Errno> {
-    if !host::is_root() {
-        return Ok(Access::default());
-    }
-    let stat = rustix::fs::fstat(dir)?;
-    let owner = (stat.st_uid != 0).then_some((stat.st_uid, stat.st_gid));
-    Ok(Access { owner, mode: None })
 }
 
 fn usage(message: String) -> Failure {

@@ -185,3 +185,54 @@ fn as_root_a_heartbeat_belongs_to_whom_its_directory_belongs_to() {
         assert_eq!((meta.uid(), meta.gid()), (4242, 4343), "{path:?}");
     }
 }
+
+/// The only test that calls it: there is never more than one such heartbeat in a process.
+#[test]
+fn who_is_kept_beats_with_the_owners_rights() {
+    let text = r#"{"uuid": "u-1", "status": "active", "agents": ["a"]}"#;
+    let tmp = cell(&[".lazarus"], ("cell.json", text));
+    let chown = |below: &str, uid| {
+        if host::is_root() {
+            std::os::unix::fs::chown(tmp.path().join(below), Some(uid), Some(uid)).unwrap();
+        }
+    };
+    chown("c", 4242);
+    chown("c/.lazarus", 4242);
+    let keep = |agent: &str| {
+        for_agent(
+            tmp.path(),
+            "c",
+            agent,
+            4711,
+            "state/hb.json",
+            Mounts::Refuse,
+            plain().now,
+        )
+    };
+    let path = tmp.path().join("c/.lazarus/heartbeats/a.json");
+    for _ in 0..2 {
+        assert_eq!(keep("a"), Ok(()));
+        let want = serde_json::json!({
+            "cell_uuid": "u-1", "agent": "a", "timestamp": 1_795_240_000.5, "status": "kept",
+            "pid": 4711,
+        });
+        assert_eq!(read(&path), want);
+    }
+    let why = keep("b").unwrap_err();
+    assert!(
+        why.starts_with("writing the heartbeat of c/b: ") && why.contains("no agent"),
+        "{why}"
+    );
+    if !host::is_root() {
+        return;
+    }
+    for path in [path.as_path(), path.parent().unwrap()] {
+        assert_eq!(std::fs::metadata(path).unwrap().uid(), 4242);
+    }
+    // What the owner could not write, root does not write in the owner's name.
+    chown("c/.lazarus/heartbeats", 0);
+    let why = keep("a").unwrap_err();
+    assert!(why.contains("Permission denied"), "{why}");
+    let failure = try_beat(tmp.path(), "c", None).unwrap_err();
+    assert_eq!(failure.exit, Exit::CannotWrite, "{failure}");
+}

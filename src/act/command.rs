@@ -67,7 +67,8 @@ impl Command {
 }
 
 /// How messages call a command's parts.
-pub(super) struct Named {
+#[derive(Debug)]
+pub struct Named {
     /// The program as the plan has it.
     pub(super) program: String,
     path: PathBuf,
@@ -76,8 +77,20 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// A command that is not run by us.
+    #[must_use]
+    pub fn new(program: &str, path: &Path, cwd: &Path, user: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            path: path.to_owned(),
+            cwd: cwd.to_owned(),
+            user: user.to_owned(),
+        }
+    }
+
     /// Why it could not be started.
-    pub(super) fn not_started(&self, e: NotStarted) -> String {
+    #[must_use]
+    pub fn not_started(&self, e: NotStarted) -> String {
         let (path, cwd, user) = (self.path.display(), self.cwd.display(), &self.user);
         let cause = e.cause();
         match e.stage {
@@ -100,7 +113,8 @@ impl Named {
     }
 
     /// The start did not come to an end.
-    pub(super) fn took_too_long(&self) -> String {
+    #[must_use]
+    pub fn took_too_long(&self) -> String {
         let (path, cwd) = (self.path.display(), self.cwd.display());
         format!("starting {path} in {cwd} came to no end; does a mount there not answer?")
     }

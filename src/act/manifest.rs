@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 
 use super::place;
-use crate::model::cell::Layout;
+use crate::model::cell::{Layout, Lifecycle};
 use crate::observe::heartbeat::LARGEST;
 use crate::observe::manifest;
 use crate::sys::beneath::{self, Mounts, Small};
@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) agents: Option<Vec<String>>,
     /// `uuid`.
     pub(super) uuid: Option<String>,
+    /// `status`.
+    pub(super) lifecycle: Option<Lifecycle>,
 }
 
 /// Reads the manifest of an open cell.
@@ -63,6 +65,7 @@ fn parse(text: &[u8], layout: Layout) -> Result<Known, String> {
     Ok(Known {
         agents,
         uuid: parsed.uuid.map(String::from),
+        lifecycle: parsed.manifest.lifecycle,
     })
 }
 

@@ -24,11 +24,13 @@ use super::attempt;
 use super::environment::Own;
 use super::logs::Logs;
 use super::run::Scene;
+use super::signal::Kept;
 use super::spawn::Keeping;
 use crate::model::action::{Action, Done, StepDone};
 use crate::model::cell::Warning;
 use crate::model::event::Event;
 use crate::model::time::Timestamp;
+use crate::observe::Look;
 use crate::sys::process;
 
 /// How many attempts are carried out at once, unless something else is said.
@@ -54,6 +56,10 @@ pub struct Surroundings {
     pub logs: Logs,
     /// What is taken over from our own environment.
     pub own: Own,
+    /// How a subject is looked at again.
+    pub look: Arc<Look>,
+    /// Which process is kept for a subject.
+    pub kept: Kept,
     /// The wall clock.
     pub now: fn() -> Timestamp,
     /// Who has the attempts made: an event's `actor`.

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::environment::Own;
 use super::logs::Logs;
 use super::perform::{AT_ONCE, Performed, Surroundings, perform};
+use super::signal::Kept;
+use crate::core::classify::Limits;
 use crate::model::action::{Action, Done, Place, StepDone};
 use crate::model::event::{Event, Kind};
 use crate::model::step::{Run, Step};
 use crate::model::time::Timestamp;
+use crate::observe::{Look, Watched};
+use crate::sys::beneath::Mounts;
 use crate::sys::host;
 
 /// A directory of its own for logs and whatever the commands leave, and how attempts are made.
@@ -21,6 +26,8 @@ pub(super) struct Stage {
     pub(super) at_once: usize,
     pub(super) max_bytes: u64,
     pub(super) own: Own,
+    pub(super) gateways: Vec<Watched>,
+    pub(super) kept: Kept,
     pub(super) now: fn() -> Timestamp,
 }
 
@@ -39,6 +46,8 @@ impl Stage {
                 path: std::env::var_os("PATH"),
                 ..Own::default()
             },
+            gateways: Vec::new(),
+            kept: Kept::nobody(),
             now: host::now,
         }
     }
@@ -64,11 +73,56 @@ impl Stage {
             at_once: self.at_once,
             logs: Logs::new(self.path("logs"), self.max_bytes),
             own: self.own.clone(),
+            look: Arc::new(self.look()),
+            kept: self.kept.clone(),
             now: self.now,
             actor: "run".to_owned(),
             keeping: None,
         };
         perform(actions, &around, record)
+    }
+
+    /// Where cells lie, and how they are looked at: one has no more than a heartbeat.
+    fn look(&self) -> Look {
+        Look {
+            root: self.path("missions"),
+            scope: None,
+            required_subdirs: Vec::new(),
+            heartbeat_file: "heartbeat.json".into(),
+            limits: Limits {
+                stale_after: LONG,
+                plans: None,
+                stale_after_is_final: false,
+                clock_skew: LONG,
+                max_quiet: LONG,
+                root: self.text("missions"),
+            },
+            mounts: Mounts::Refuse,
+            trust: None,
+            deadline: Instant::now() + self.deadline,
+            gateways: self.gateways.clone(),
+            progress: None,
+        }
+    }
+
+    /// Writes the heartbeat of the cell `c`, whose agent is `main`.
+    pub(super) fn beat(&self, heartbeat: &serde_json::Value) -> PathBuf {
+        let cell = self.path("missions/c");
+        std::fs::create_dir_all(&cell).unwrap();
+        let path = cell.join("heartbeat.json");
+        std::fs::write(&path, heartbeat.to_string()).unwrap();
+        path
+    }
+
+    /// Carries out one step for `c/main`.
+    pub(super) fn step(&self, step: Step) -> StepDone {
+        let due = Action {
+            steps: vec![step],
+            ..action("c/main", [])
+        };
+        let (mut performed, _) = self.perform(vec![due]);
+        assert!(performed.warnings.is_empty(), "{:?}", performed.warnings);
+        performed.done.remove(0).steps.remove(0)
     }
 
     /// Makes the attempts, and hands back all events too.

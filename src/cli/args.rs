@@ -238,6 +238,10 @@ pub enum Command {
         /// CELL/AGENT, a cell for all its agents, or gateway:NAME
         subject: String,
     },
+    /// Carry out a subject's plan now, whatever its conditions say
+    Start(StartArgs),
+    /// The same, with what lives of the subject ended first
+    Restart(StartArgs),
     /// Incidents of the past and open ones, the newest last
     History {
         /// CELL/AGENT, a cell for all its agents, or gateway:NAME
@@ -276,6 +280,8 @@ pub enum Command {
         #[arg(long)]
         keep_logs: bool,
     },
+    /// What a subject's processes have printed: the last lines
+    Logs(LogsArgs),
     /// Write a heartbeat, for agents in any language
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
@@ -313,6 +319,19 @@ pub enum PlanCommand {
     },
 }
 
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+    pub subject: String,
+    /// At most so many lines, the last ones
+    #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub lines: u32,
+    /// Then show what is added, over midnight and restarts, until it is ended
+    #[arg(short, long)]
+    pub follow: bool,
+}
+
 /// Options of `simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
@@ -328,6 +347,16 @@ pub struct SimulateArgs {
     /// Show each decision of each run as well
     #[arg(long)]
     pub timeline: bool,
+}
+
+/// Options of `start` and `restart`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+    pub subject: String,
+    /// How long it may take [default: 50s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration_or_seconds)]
+    pub deadline: Option<Duration>,
 }
 
 /// Options of `init`.

@@ -18,14 +18,11 @@ use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::visible;
 use crate::pipeline::closing::{self, Closed};
-use crate::pipeline::order;
+use crate::pipeline::{self, CLOSED, word};
 use crate::sys::host;
 
 /// The schema that the document names.
 const SCHEMA: &str = "lazarus-pit/close/1";
-
-/// The reason of the pause.
-const REASON: &str = "closed";
 
 /// How long the rest of an order may take, beside the ending of processes.
 const MARGIN: Duration = Duration::from_secs(50);
@@ -82,7 +79,7 @@ pub(super) fn close(
     let whole = (!wanted.contains('/') && !is_gateway(wanted)).then_some(wanted);
     let deadline = closing::at_most(grace, kept.len()) + MARGIN;
     let ((events, closed), more) =
-        order::under_lock(&request.state_dir, &trust, deadline, |held| {
+        word::under_lock(&request.state_dir, &trust, deadline, |held| {
             let meant = match there {
                 Ok(names) => names,
                 Err(failure) => match remembered(&held.store.state, wanted) {
@@ -94,11 +91,13 @@ pub(super) fn close(
             let mut events: Vec<Event> = Vec::new();
             if !restart {
                 events.extend(meant.iter().map(|name| Event {
-                    reason: Some(REASON.to_owned()),
+                    reason: Some(CLOSED.to_owned()),
                     ..event(Kind::Paused, name)
                 }));
                 // Before anything is ended: whatever happens from here on, nobody brings it back.
                 held.record(&mut events)?;
+                let told = pipeline::tell_of_word(&request.config, &events);
+                held.store.warnings.extend(told);
             }
             let all: BTreeSet<String> = meant.into_iter().chain(kept).collect();
             let all: Vec<String> = all.into_iter().collect();

@@ -18,7 +18,7 @@ use crate::model::event::Kind;
 use crate::model::exit::{Exit, Failure};
 use crate::model::text::{from_bytes, visible};
 use crate::pipeline::closing::{self, Closed};
-use crate::pipeline::order;
+use crate::pipeline::word;
 
 /// The schema that the document names.
 const SCHEMA: &str = "lazarus-pit/destroy/1";
@@ -83,7 +83,7 @@ pub(super) fn destroy(
     let subjects: Vec<String> = of_it.map(|(name, _)| name.clone()).collect();
     let deadline = closing::at_most(grace, subjects.len()) + MARGIN;
     let finished = !doomed.is_whole();
-    let (closed, more) = order::under_lock(&request.state_dir, &trust, deadline, |held| {
+    let (closed, more) = word::under_lock(&request.state_dir, &trust, deadline, |held| {
         let closed = closing::end(&request, held, &subjects, Some(cell))?;
         gone(&closed, "nothing was removed")?;
         // Runs find it no more from here on, so that the long part needs no lock.

@@ -72,6 +72,10 @@ const FILES: &[(&str, &str)] = &[
         "The manifest of a cell of the canonical layout, and its agents' heartbeats.",
     ),
     (
+        "CELL/logs/events.jsonl, CELL/.lazarus/state.json",
+        "In the canonical layout: what happened to the cell, and what the last run saw; written with the rights of the cell's owner.",
+    ),
+    (
         "/var/lib/lazarus-pit",
         "The state directory of root; of others $XDG_STATE_HOME/lazarus-pit (~/.local/state). It holds what follows.",
     ),

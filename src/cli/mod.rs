@@ -10,6 +10,7 @@ mod explain;
 mod generate;
 mod history;
 mod list;
+mod logs;
 mod out;
 mod plan;
 mod plan_test;
@@ -17,6 +18,7 @@ mod ps;
 mod remembered;
 mod setup;
 mod simulate;
+mod start;
 mod status;
 mod subject;
 mod words;
@@ -35,8 +37,15 @@ use setup::Setup;
 /// Runs the program with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
-    crate::sys::process::block_file_size_signal();
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // Before anything else: a keeper stays small, and has nothing to say to anybody.
+    if args
+        .get(1)
+        .is_some_and(|arg| arg == crate::act::spawn::spec::COMMAND)
+    {
+        return crate::keeper::main(&args[2..]);
+    }
+    crate::sys::process::block_file_size_signal();
     let owed = Owed::by(&args);
     let ending = guarded(|| run(&args, owed), owed);
     // All that there is to say has been said.
@@ -136,6 +145,8 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             words::resume(&common, &Setup::load(&common, None)?, &subject)
         }
         Command::Reset { subject } => words::reset(&common, &Setup::load(&common, None)?, &subject),
+        Command::Start(args) => start::start(&common, &args.subject, false, args.deadline),
+        Command::Restart(args) => start::start(&common, &args.subject, true, args.deadline),
         Command::History { subject, last } => {
             let setup = Setup::load(&common, None)?;
             history::history(&common, &setup, subject.as_deref(), last)
@@ -164,6 +175,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
             let setup = Setup::load(&common, None)?;
             destroy::destroy(&common, setup, &cell, yes, keep_logs)
         }
+        Command::Logs(args) => logs::logs(&common, &Setup::load(&common, None)?, &args),
         Command::Simulate(args) => simulate::simulate(&common, &args),
         Command::Completions { shell } => {
             out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())

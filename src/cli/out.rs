@@ -61,6 +61,7 @@ impl Owed {
                 "close" => "lazarus-pit/close/1",
                 "destroy" => "lazarus-pit/destroy/1",
                 "history" => "lazarus-pit/history/1",
+                "logs" => "lazarus-pit/logs/1",
                 "beat" => "lazarus-pit/beat/1",
                 "heartbeats" => "lazarus-pit/heartbeats/1",
                 _ => return None,
@@ -160,19 +161,30 @@ pub(super) fn wants_color(color: Color) -> bool {
 /// # Errors
 /// Standard output cannot be written for another reason, such as a full disk.
 pub(super) fn with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    is_read(write).map(drop)
+}
+
+/// As [`with`]; false where the reader has gone away, for whoever would write on.
+///
+/// # Errors
+/// As [`with`].
+pub(super) fn is_read(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<bool, Failure> {
     let mut out = BufWriter::with_capacity(256 << 10, io::stdout().lock());
     let done = write(&mut out).and_then(|()| out.flush());
     // What could not be written is not tried again behind our back when the writer is dropped.
     let _ = out.into_parts();
     match done {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => {
             BROKEN.store(true, Ordering::Relaxed);
             Err(Failure::new(
                 Exit::CannotWrite,
                 format!("writing to standard output: {e}"),
             ))
         }
-        _ => Ok(()),
     }
 }
 

@@ -143,14 +143,7 @@ impl Setup {
 
     /// What a decision is made by.
     pub(super) fn rules(&self) -> Rules<'_> {
-        Rules {
-            plans: &self.plans,
-            protection: &self.config.protection,
-            restarts_per_run: self.config.limits.restarts_per_run,
-            gap: self.config.gap(),
-            force: false,
-            state_lost: false,
-        }
+        pipeline::rules(&self.config, &self.plans)
     }
 
     /// Where lock, state and journal lie.
@@ -195,6 +188,7 @@ impl Setup {
             warnings: self.warnings,
             began,
             same: self.same,
+            order: None,
             progress: None,
         })
     }

@@ -36,10 +36,11 @@ pub(super) fn look_at(look: &Look, wanted: &str, now: Timestamp) -> Result<Snaps
         true => None,
         false => Some(only(cell_of(wanted))),
     };
-    let look = Look {
-        scope,
-        ..look.clone()
-    };
+    let mut look = look.clone();
+    if scope.is_some() {
+        look.gateways.clear();
+    }
+    look.scope = scope;
     observe::snapshot(look, now)
 }
 

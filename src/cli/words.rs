@@ -1,5 +1,6 @@
 //! The operator's word: `approve`, `deny`, `pause`, `resume`, `reset`. Each is an event in the
-//! journal, written whole or not at all, under the run's lock. No cell is touched.
+//! journal, written whole or not at all, under the run's lock. Canonical cells are told in their
+//! streams.
 
 mod consent;
 mod pauses;
@@ -19,7 +20,7 @@ use crate::model::exit::{Exit, Failure};
 use crate::model::state::State;
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
-use crate::pipeline::order;
+use crate::pipeline::{self, word};
 use crate::store::StoreError;
 use crate::store::dir::StateDir;
 
@@ -119,9 +120,11 @@ impl Order<'_> {
             )));
         }
         let trust = &self.setup.trust;
-        let (events, warnings) = order::under_lock(&path, trust, DEADLINE, |held| {
+        let (events, warnings) = word::under_lock(&path, trust, DEADLINE, |held| {
             let mut events = choose(&held.store.state, held.now)?;
             held.record(&mut events)?;
+            let told = pipeline::tell_of_word(&self.setup.config, &events);
+            held.store.warnings.extend(told);
             Ok(events)
         })?;
         if !self.common.quiet {

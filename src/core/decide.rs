@@ -106,7 +106,7 @@ impl Decisions {
 pub fn decide(snapshot: &Snapshot, rules: &Rules<'_>, state: &State, now: Timestamp) -> Decisions {
     let noted = noted(state);
     let nothing = Memory::default();
-    let root = snapshot.missions_root.to_string_lossy();
+    let root = snapshot.told_root();
     let mut in_scope = snapshot.gateways.len();
     let mut cases: Vec<Case<'_>> = Vec::new();
     for cell in snapshot.cells.iter().filter(|cell| !cell.is_ignored()) {
@@ -202,7 +202,7 @@ fn is_spoken_of(cell: &Cell, snapshot: &Snapshot) -> bool {
     !(ended.is_empty() && evidence.is_empty()) && subjects(cell).any(|s| about(&s.name()))
 }
 
-fn case<'a>(
+pub(super) fn case<'a>(
     view: View<'a>,
     rules: &Rules<'a>,
     state: &'a State,

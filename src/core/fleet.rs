@@ -12,6 +12,7 @@ use crate::model::cell::{Code, Reason};
 use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Question, Verdict};
 use crate::model::state::{Memory, State};
+use crate::model::step::Step;
 use crate::model::time::human;
 use crate::plan::Plan;
 
@@ -234,35 +235,42 @@ impl<'a> Fleet<'a> {
     }
 
     fn action(&self, case: &Case<'_>, plan: &Plan, ruling: &mut Ruling, root: &str) -> Action {
-        let cell = case.view.cell.map(|cell| {
-            let dir = format!("{}/{}", root.trim_end_matches('/'), cell.id);
-            (cell.id.to_string(), dir.into())
-        });
-        let name = match case.view.who {
-            crate::plan::Who::Gateway(name) => name,
-            crate::plan::Who::Agent { cell, agent, .. } => agent.unwrap_or(cell),
-        };
-        Action {
-            subject: case.view.name.clone(),
-            incident: case.incident.clone(),
-            attempt: case.next,
-            r#ref: attempt_ref(case),
-            plan: plan.name.clone(),
-            plan_hash: plan.hash.clone(),
-            canary: self.canaries.contains(&case.view.name),
-            approved_by: match &ruling.consent {
-                Consent::Given { by } => Some(by.clone()),
-                _ => None,
-            },
-            steps: ruling.take_steps(),
-            verify_within: plan.verify_within,
-            window: plan.limits.within,
-            stale_after: plan.stale_after,
-            place: Place {
-                cell,
-                name: name.to_owned(),
-            },
+        let mut action = action(case, plan, ruling.take_steps(), root);
+        action.canary = self.canaries.contains(&case.view.name);
+        if let Consent::Given { by } = &ruling.consent {
+            action.approved_by = Some(by.clone());
         }
+        action
+    }
+}
+
+/// The attempt that is made when a plan's steps are carried out for a subject.
+pub(super) fn action(case: &Case<'_>, plan: &Plan, steps: Vec<Step>, root: &str) -> Action {
+    let cell = case.view.cell.map(|cell| {
+        let dir = format!("{}/{}", root.trim_end_matches('/'), cell.id);
+        (cell.id.to_string(), dir.into())
+    });
+    let name = match case.view.who {
+        crate::plan::Who::Gateway(name) => name,
+        crate::plan::Who::Agent { cell, agent, .. } => agent.unwrap_or(cell),
+    };
+    Action {
+        subject: case.view.name.clone(),
+        incident: case.incident.clone(),
+        attempt: case.next,
+        r#ref: attempt_ref(case),
+        plan: plan.name.clone(),
+        plan_hash: plan.hash.clone(),
+        canary: false,
+        approved_by: None,
+        steps,
+        verify_within: plan.verify_within,
+        window: plan.limits.within,
+        stale_after: plan.stale_after,
+        place: Place {
+            cell,
+            name: name.to_owned(),
+        },
     }
 }
 

@@ -14,6 +14,7 @@ mod judge;
 pub mod ledger;
 pub mod mass;
 mod needs;
+pub mod order;
 pub mod rules;
 mod ruling;
 pub mod sweep;

@@ -15,6 +15,15 @@ use crate::plan::{Plan, Who};
 /// How a gateway is named as a subject.
 pub const GATEWAY: &str = "gateway:";
 
+/// The cell that a subject is, or is in; `None` for a gateway.
+#[must_use]
+pub fn cell_of(subject: &str) -> Option<&str> {
+    match subject.split_once('/') {
+        Some((cell, _)) => Some(cell),
+        None => Some(subject).filter(|name| !name.starts_with(GATEWAY)),
+    }
+}
+
 /// One subject, with all that the rules ask of it.
 #[derive(Clone, Debug)]
 pub struct View<'a> {

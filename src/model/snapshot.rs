@@ -50,6 +50,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The missions root as those who work elsewhere are told it: absolute.
+    #[must_use]
+    pub fn told_root(&self) -> std::borrow::Cow<'_, str> {
+        match self.missions_root.is_absolute() || self.root.path.is_empty() {
+            true => self.missions_root.to_string_lossy(),
+            false => self.root.path.as_str().into(),
+        }
+    }
+
     /// A whole look at these cells, on a host of which nothing else is known.
     #[must_use]
     pub fn new(taken_at: Timestamp, missions_root: impl Into<PathBuf>, cells: Cells) -> Self {

@@ -72,6 +72,29 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// What a program printed, made fit to be shown: as [`visible`], but a tab stays one, and each byte
+/// that is not UTF-8 is written out (`\xff`).
+#[must_use]
+pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
+    let is_odd = |c: char| is_unsafe(c) && c != '\t';
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.chars().any(is_odd)
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(bytes.len() + 8);
+    for chunk in bytes.utf8_chunks() {
+        for (n, part) in chunk.valid().split('\t').enumerate() {
+            out.push_str(if n > 0 { "\t" } else { "" });
+            out.push_str(&visible(part));
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// At most `limit` characters of the text, with `…` where something was left out.
 #[must_use]
 pub fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
@@ -130,6 +153,15 @@ mod tests {
             let shown = visible(&c.to_string()).into_owned();
             assert!(!shown.chars().any(is_unsafe), "{c:?} came through");
         }
+    }
+
+    #[test]
+    fn what_was_printed_keeps_its_tabs_and_nothing_else_that_is_odd() {
+        assert_eq!(printed(b"a\tb \xc3\xa4"), "a\tb ä");
+        assert_eq!(
+            printed(b"\ta\x1b[2J\t\xff\r\x00\xc2\x9b"),
+            "\ta\\x1b[2J\t\\xff\\r\\x00\\x9b"
+        );
     }
 
     #[test]

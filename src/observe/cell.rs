@@ -14,11 +14,12 @@ use rustix::fs::{FileType, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::json::Words;
-use super::{Look, heartbeat, manifest, mounts};
+use super::mounts::{self, Closed};
+use super::{Look, heartbeat, manifest};
 use crate::core::classify::{MAIN, heartbeat_path};
 use crate::model::cell::{AgentFacts, CellFacts, Layout, MANIFEST_UNREADABLE, Manifest, Warning};
 use crate::model::text::from_bytes;
-use crate::sys::beneath::{self, Mounts, Small};
+use crate::sys::beneath::{self, Small};
 
 /// The canonical layout's required subdirectories.
 pub const CANONICAL_SUBDIRS: [&str; 3] = ["workspace", "logs", ".lazarus"];
@@ -67,8 +68,34 @@ pub(super) fn read(
             return Some(facts);
         }
     };
-    match Top::read(&fd, look, scratch) {
-        Ok(top) => fill(&mut facts, &fd, top, look, scratch),
+    read_open(&mut facts, &fd, look, scratch);
+    Some(facts)
+}
+
+/// As [`read`], with the owner of the directory that was read; `None` where it could not be opened.
+pub(super) fn read_owned(
+    root: &OwnedFd,
+    name: &CStr,
+    look: &Look,
+    scratch: &mut Scratch,
+) -> Option<(CellFacts, Option<u32>)> {
+    let mut facts = unread(name);
+    let fd = match open(root, name, look) {
+        Ok(fd) => fd,
+        Err(Refusal::Gone) => return None,
+        Err(Refusal::Unreadable(why)) => {
+            facts.unreadable = Some(why);
+            return Some((facts, None));
+        }
+    };
+    read_open(&mut facts, &fd, look, scratch);
+    let owner = rustix::fs::fstat(&fd).map(|stat| stat.st_uid);
+    Some((facts, owner.ok()))
+}
+
+fn read_open(facts: &mut CellFacts, fd: &OwnedFd, look: &Look, scratch: &mut Scratch) {
+    match Top::read(fd, look, scratch) {
+        Ok(top) => fill(facts, fd, top, look, scratch),
         Err(e) => {
             let why = format!(
                 "the cell's directory could not be read: {}",
@@ -77,7 +104,6 @@ pub(super) fn read(
             facts.unreadable = Some(why);
         }
     }
-    Some(facts)
 }
 
 /// The facts of a cell of which nothing is known but its name.
@@ -94,29 +120,27 @@ pub(super) fn unread(name: &CStr) -> CellFacts {
     }
 }
 
+/// Why a cell could not be opened.
 enum Refusal {
     Gone,
     Unreadable(String),
 }
 
 fn open(root: &OwnedFd, name: &CStr, look: &Look) -> Result<OwnedFd, Refusal> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    let mut opened = beneath::open(root, name, flags, look.mounts);
-    if opened.as_ref().err() == Some(&Errno::XDEV) {
-        let kind = mounts::file_system(root, name);
-        if kind.as_deref().is_none_or(mounts::is_a_users) {
-            let kind = kind.as_deref().unwrap_or("unknown");
-            return Err(Refusal::Unreadable(format!(
-                "a mount of type {kind} lies over the cell, and none that a user can provide is looked into (see allow_mounts)"
-            )));
+    let errno = match mounts::open_cell(root, name, look.mounts) {
+        Err(Closed::Errno(Errno::ACCESS)) => {
+            // A directory that may be searched and not listed still tells what it is asked for.
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            match beneath::open(root, name, flags, look.mounts) {
+                Ok(fd) => return Ok(fd),
+                Err(errno) => errno,
+            }
         }
-        opened = beneath::open(root, name, flags, Mounts::Cross);
-    }
-    if opened.as_ref().err() == Some(&Errno::ACCESS) {
-        // A directory that may be searched and not listed still tells what it is asked for.
-        opened = beneath::open(root, name, OFlags::PATH | OFlags::DIRECTORY, look.mounts);
-    }
-    opened.map_err(|e| match e {
+        Err(Closed::Errno(errno)) => errno,
+        Err(Closed::Mount(why)) => return Err(Refusal::Unreadable(why)),
+        Ok(fd) => return Ok(fd),
+    };
+    Err(match errno {
         // It was a directory when the root was listed: it is gone, or something else by now.
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Refusal::Gone,
         e => Refusal::Unreadable(format!(

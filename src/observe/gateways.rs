@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::Look;
 use super::cell::Scratch;
@@ -47,20 +47,29 @@ pub(super) fn read_all(look: &Look, now: Timestamp) -> Vec<Gateway> {
         .map(|g| g.heartbeat.as_deref())
         .collect();
     let facts = heartbeats(&paths, look.deadline);
-    let judge = |(gateway, fact): (&Watched, Option<HeartbeatFact>)| {
-        let own = gateway
-            .stale_after
-            .filter(|_| !look.limits.stale_after_is_final);
-        let limits = Limits {
-            stale_after: own.unwrap_or(look.limits.stale_after),
-            ..look.limits.clone()
-        };
-        let path = gateway.heartbeat.as_ref();
-        let shown = path.map(|path| from_bytes(path.as_os_str().as_encoded_bytes()));
-        let heartbeat = shown.as_deref().zip(fact);
-        classify::gateway(&gateway.name, heartbeat, &limits, now)
+    let all = look.gateways.iter().zip(facts);
+    all.map(|(gateway, fact)| judge(gateway, fact, look, now))
+        .collect()
+}
+
+/// What follows from a gateway's heartbeat.
+pub(super) fn judge(
+    gateway: &Watched,
+    fact: Option<HeartbeatFact>,
+    look: &Look,
+    now: Timestamp,
+) -> Gateway {
+    let own = gateway
+        .stale_after
+        .filter(|_| !look.limits.stale_after_is_final);
+    let limits = Limits {
+        stale_after: own.unwrap_or(look.limits.stale_after),
+        ..look.limits.clone()
     };
-    look.gateways.iter().zip(facts).map(judge).collect()
+    let path = gateway.heartbeat.as_ref();
+    let shown = path.map(|path| from_bytes(path.as_os_str().as_encoded_bytes()));
+    let heartbeat = shown.as_deref().zip(fact);
+    classify::gateway(&gateway.name, heartbeat, &limits, now)
 }
 
 /// Reads them side by side, none longer than there is patience.
@@ -95,19 +104,12 @@ fn heartbeats(paths: &[Option<&Path>], deadline: Instant) -> Vec<Option<Heartbea
 }
 
 fn work(queue: &Mutex<VecDeque<(usize, PathBuf)>>, send: &mpsc::Sender<(usize, HeartbeatFact)>) {
-    // A thread that hangs outlives the run: it must not keep open what the run has.
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(top) = rustix::fs::openat(CWD, "/", flags, Mode::empty()) else {
-        return;
-    };
-    if process::own_descriptors().is_ok() {
-        process::keep_only(&top);
-    }
+    let Ok(top) = process::alone() else { return };
     let mut scratch = Scratch::new();
     loop {
         let next = queue.lock().ok().and_then(|mut queue| queue.pop_front());
         let Some((at, path)) = next else { return };
-        let fact = read(&top, &path, &mut scratch);
+        let (fact, _) = read(&top, &path, &mut scratch);
         if send.send((at, fact)).is_err() {
             return;
         }
@@ -115,23 +117,28 @@ fn work(queue: &Mutex<VecDeque<(usize, PathBuf)>>, send: &mpsc::Sender<(usize, H
 }
 
 /// The directory by its path, links and all, as the operator wrote it; the file itself as any
-/// heartbeat: no link, no pipe, not too large.
-fn read(top: &OwnedFd, path: &Path, scratch: &mut Scratch) -> HeartbeatFact {
+/// heartbeat: no link, no pipe, not too large. With it the file's owner, where it was read.
+pub(super) fn read(
+    top: &OwnedFd,
+    path: &Path,
+    scratch: &mut Scratch,
+) -> (HeartbeatFact, Option<u32>) {
+    let unreadable = |why: String| (HeartbeatFact::Unreadable(why), None);
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-        return HeartbeatFact::Unreadable("this is no path of a file".to_owned());
+        return unreadable("this is no path of a file".to_owned());
     };
     let dir = match dir.strip_prefix("/") {
         Ok(rest) if rest.as_os_str().is_empty() => Path::new("."),
         Ok(rest) => rest,
-        Err(_) => return HeartbeatFact::Unreadable("its path is not absolute".to_owned()),
+        Err(_) => return unreadable("its path is not absolute".to_owned()),
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match rustix::fs::openat(top, dir, flags, Mode::empty()) {
         Ok(dir) => {
             let name = name.to_string_lossy();
-            heartbeat::read(&dir, &name, scratch, Mounts::Cross)
+            heartbeat::read_owned(&dir, &name, scratch, Mounts::Cross)
         }
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => HeartbeatFact::Absent,
-        Err(e) => HeartbeatFact::Unreadable(reason(e)),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => (HeartbeatFact::Absent, None),
+        Err(e) => unreadable(reason(e)),
     }
 }

@@ -27,8 +27,20 @@ pub(super) fn read(
     scratch: &mut Scratch,
     mounts: Mounts,
 ) -> HeartbeatFact {
-    match beneath::read_small(cell, path, &mut scratch.file, mounts) {
+    read_owned(cell, path, scratch, mounts).0
+}
+
+/// As [`read`], with the owner of the file that was read; `None` where none was.
+pub(super) fn read_owned(
+    cell: impl AsFd,
+    path: &str,
+    scratch: &mut Scratch,
+    mounts: Mounts,
+) -> (HeartbeatFact, Option<u32>) {
+    let mut owner = None;
+    let fact = match beneath::read_small(cell, path, &mut scratch.file, mounts) {
         Ok(Small::Read(stat, length)) => {
+            owner = Some(stat.st_uid);
             let time = |secs: i64, nanos: u64| {
                 Timestamp::from_secs(secs).plus(Duration::from_nanos(nanos))
             };
@@ -54,7 +66,8 @@ pub(super) fn read(
             format!("it is not a regular file: {}", beneath::reason(e)),
         ),
         Err(e) => HeartbeatFact::Unreadable(beneath::reason(e)),
-    }
+    };
+    (fact, owner)
 }
 
 const FIELDS: [&str; 6] = ["timestamp", "quiet_for", "status", "cycle", "model", "pid"];

@@ -3,12 +3,13 @@
 //! A look never fails as a whole but for the missions root itself: a cell that cannot be read is a
 //! cell of which just that is known.
 
+pub mod again;
 pub mod cell;
 mod gateways;
 pub mod heartbeat;
 mod json;
 pub mod manifest;
-mod mounts;
+pub mod mounts;
 mod pool;
 mod root;
 
@@ -46,7 +47,7 @@ pub struct Look {
     pub trust: Option<Trust>,
     /// When the run must be over.
     pub deadline: Instant,
-    /// The gateways, in byte order of their names.
+    /// The gateways that are looked at, in byte order of their names.
     pub gateways: Vec<Watched>,
     /// Hears, once a look takes long enough to be noticed, how many cells of how many are done.
     pub progress: Option<fn(usize, usize)>,
@@ -59,11 +60,7 @@ pub struct Look {
 /// The missions root is missing, no directory, or cannot be read.
 pub fn snapshot(look: Look, now: Timestamp) -> Result<Snapshot, Failure> {
     let (missions_root, full) = (look.root.clone(), look.scope.is_none());
-    // Gateways belong to looks at everything.
-    let gateways = match full {
-        true => gateways::read_all(&look, now),
-        false => Vec::new(),
-    };
+    let gateways = gateways::read_all(&look, now);
     let seen = pool::read_all(look, now)?;
     Ok(Snapshot {
         taken_at: now,

@@ -7,14 +7,47 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::sys::beneath::{self, Mounts};
+
+/// Why a cell's directory could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// What the open answered.
+    Errno(Errno),
+    /// A mount lies over it that is not looked into, as a sentence.
+    Mount(String),
+}
+
+/// Opens a cell's directory, by its name in the missions root: through no link, and through a mount
+/// only where it is the operator's.
+///
+/// # Errors
+/// What the open answered, or which mount is in the way.
+pub fn open_cell(root: &OwnedFd, name: &std::ffi::CStr, mounts: Mounts) -> Result<OwnedFd, Closed> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let opened = match beneath::open(root, name, flags, mounts) {
+        Err(Errno::XDEV) => {
+            let kind = file_system(root, name);
+            if kind.as_deref().is_none_or(is_a_users) {
+                let kind = kind.as_deref().unwrap_or("unknown");
+                return Err(Closed::Mount(format!(
+                    "a mount of type {kind} lies over the cell, and none that a user can provide is looked into (see allow_mounts)"
+                )));
+            }
+            beneath::open(root, name, flags, Mounts::Cross)
+        }
+        opened => opened,
+    };
+    opened.map_err(Closed::Errno)
+}
 
 /// The type of the file system mounted on a cell.
 ///
 /// The kernel's mount table is read; the mount itself is asked nothing. `None` where it cannot be
 /// told, as without `/proc`.
-pub(super) fn file_system(root: &OwnedFd, name: &std::ffi::CStr) -> Option<String> {
+fn file_system(root: &OwnedFd, name: &std::ffi::CStr) -> Option<String> {
     // O_PATH: a reference to the place, no request to what is mounted there.
     let fd = beneath::open(root, name, OFlags::PATH | OFlags::DIRECTORY, Mounts::Cross).ok()?;
     // A reader has a table of descriptors of its own: `/proc/self` would be the main thread's.
@@ -29,7 +62,7 @@ pub(super) fn file_system(root: &OwnedFd, name: &std::ffi::CStr) -> Option<Strin
 }
 
 /// Whether a user can provide a file system of this type.
-pub(super) fn is_a_users(kind: &str) -> bool {
+fn is_a_users(kind: &str) -> bool {
     kind.starts_with("fuse")
 }
 

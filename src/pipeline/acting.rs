@@ -1,12 +1,15 @@
 //! The part of a run that acts: carries out what was decided.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::kept::Kept;
-use super::{Judged, Request};
+use super::kept::Kept as Table;
+use super::{Judged, Request, look};
 use crate::act::environment::Own;
 use crate::act::logs::{self, Logs};
 use crate::act::perform::{AFTERMATH, AT_ONCE, Performed, Surroundings, perform};
+use crate::act::signal::Kept;
+use crate::act::spawn::Keeping;
 use crate::model::action::{Action, AttemptResult, Done};
 use crate::model::cell::{Code, Reason, Warning};
 use crate::model::decision::{Decision, Verdict};
@@ -46,16 +49,17 @@ pub(super) fn carry_out(
     about: &Run,
     judged: &mut Judged,
     deadline: Instant,
-    kept: Kept,
+    table: Table,
 ) -> Result<(), StoreError> {
-    let actions = due(judged);
+    let mut actions = due(judged);
+    actions.append(&mut judged.ordered);
     let config = &request.config;
     // Not before there is a use for it: it reads the time zone.
     let logs = || Logs::new(config.logs_dir(), config.logs.max_bytes);
     if !actions.is_empty() && !request.no_act {
         let mut steps = actions.iter().flat_map(|action| &action.steps);
         let keeping = match steps.any(|step| matches!(step, Step::Spawn(_) | Step::Signal(_))) {
-            true => Some(kept.keeping(request)?),
+            true => Some(table.keeping(request)?),
             false => None,
         };
         let around = Surroundings {
@@ -67,8 +71,10 @@ pub(super) fn carry_out(
             at_once: AT_ONCE,
             logs: logs(),
             own: Own::read(),
+            look: Arc::new(look(config, &request.plans, None, &request.trust, deadline)),
+            kept: kept(keeping.as_ref()),
             now: host::now,
-            actor: "run".to_owned(),
+            actor: request.actor(),
             keeping,
         };
         let mut record = |mut events: Vec<Event>, durable: bool| {
@@ -85,6 +91,18 @@ pub(super) fn carry_out(
         }
     }
     Ok(())
+}
+
+/// Finds the process that is kept for a subject.
+fn kept(keeping: Option<&Arc<Keeping>>) -> Kept {
+    let Some(keeping) = keeping.map(Arc::clone) else {
+        return Kept::nobody();
+    };
+    Kept::new(move |subject| {
+        let living = keeping.living(subject, host::now());
+        let first = living.first().map(|living| &living.entry);
+        Ok(first.and_then(|entry| entry.pid.zip(entry.start_time)))
+    })
 }
 
 /// What is kept of the deadline for ending what still runs, and for writing it all down.

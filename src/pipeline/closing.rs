@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::kept::Kept;
-use super::order::Held;
+use super::word::Held;
 use super::{Request, of_store, settling};
 use crate::act::spawn::{Keeping, Remains, end_subject};
 use crate::core::decide::{cell_of, is_gateway};
@@ -101,7 +101,11 @@ pub fn end(
         }));
     }
     if let Some(cell) = whole {
-        closed.push(end_cell(&keeping, cell));
+        let rest = end_cell(&keeping, cell);
+        // Mostly there is nothing but its agents.
+        if rest.ended > 0 || rest.error.is_some() {
+            closed.push(rest);
+        }
     }
     drop(keeping);
     let mut kept = Kept::read(request, host::now()).map_err(of_store)?;

@@ -7,11 +7,9 @@ use super::{Request, judge, of_store, settling};
 use crate::core::decide::Decisions;
 use crate::model::action::Ended;
 use crate::model::cell::Warning;
-use crate::model::decision::Policy;
 use crate::model::exit::Failure;
 use crate::model::snapshot::Snapshot;
 use crate::model::state::State;
-use crate::model::step::Step;
 use crate::model::time::Timestamp;
 use crate::plan::{Plan, PlanSet};
 use crate::report::bounded;
@@ -83,16 +81,6 @@ pub(super) fn undone(plans: &PlanSet) -> Vec<Warning> {
                 plan.name
             );
             warnings.push(warn("probes_not_asked", plan, message));
-        }
-        let known = |step: &&Step<_>| matches!(step, Step::Run(_) | Step::Spawn(_));
-        let other = plan.steps.iter().find(|step| !known(step));
-        if let Some(step) = other.filter(|_| plan.policy != Policy::Never) {
-            let message = format!(
-                "plan {} has a step `{}`, which this version does not carry out: an attempt fails there",
-                plan.name,
-                step.kind()
-            );
-            warnings.push(warn("steps_not_carried_out", plan, message));
         }
     }
     warnings

@@ -5,12 +5,14 @@
 //! no [`Store`] and so no means to write. Both observe and decide by the same `judge`.
 
 mod acting;
+mod cells;
 pub mod closing;
 mod consider;
 mod ending;
 mod kept;
-pub mod order;
+mod ordering;
 mod settling;
+pub mod word;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +26,7 @@ use crate::core::decide::{self, Decisions};
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
 use crate::core::{gone, holds};
-use crate::model::action::{AttemptResult, Done, Ended};
+use crate::model::action::{Action, AttemptResult, Done, Ended};
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
 use crate::model::exit::{Exit, Failure};
@@ -43,8 +45,10 @@ use crate::store::state::Store;
 use crate::sys::host;
 use crate::sys::trust::Trust;
 
+pub use cells::tell_of_word;
 pub use consider::{Considered, consider};
 use kept::Kept;
+pub use ordering::{CLOSED, Order};
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ pub struct Request {
     /// Options by which another run is as this one, for the runs that keepers start: absolute
     /// paths, and none of the options that are for one run only.
     pub same: Vec<String>,
+    /// What an operator has ordered, where this is no run by the rules.
+    pub order: Option<Order>,
     /// Hears how far the look at the cells is.
     pub progress: Option<fn(usize, usize)>,
 }
@@ -93,6 +99,8 @@ struct Judged {
     snapshot: Snapshot,
     summary: Summary,
     decisions: Decisions,
+    /// What an operator has ordered to be done.
+    ordered: Vec<Action>,
     /// What was, or would be, done.
     actions: Vec<Done>,
     totals: BTreeMap<AttemptResult, u64>,
@@ -109,6 +117,11 @@ pub fn look(
     trust: &Trust,
     deadline: Instant,
 ) -> Look {
+    // Gateways belong to looks at everything.
+    let gateways: &[Gateway] = match scope {
+        None => &config.gateways,
+        Some(_) => &[],
+    };
     let own = |plan: &Plan| plan.stale_after.is_some() || plan.max_quiet.is_some();
     Look {
         root: config.missions_root.clone(),
@@ -126,7 +139,7 @@ pub fn look(
         mounts: config.mounts(),
         trust: host::is_root().then(|| trust.clone()),
         deadline,
-        gateways: config.gateways.iter().map(watched).collect(),
+        gateways: gateways.iter().map(watched).collect(),
         progress: None,
     }
 }
@@ -136,6 +149,19 @@ fn watched(gateway: &Gateway) -> Watched {
         name: gateway.name.clone(),
         heartbeat: gateway.heartbeat.clone(),
         stale_after: gateway.stale_after,
+    }
+}
+
+/// What a decision is made by under this configuration.
+#[must_use]
+pub fn rules<'a>(config: &'a Config, plans: &'a PlanSet) -> Rules<'a> {
+    Rules {
+        plans,
+        protection: &config.protection,
+        restarts_per_run: config.limits.restarts_per_run,
+        gap: config.gap(),
+        force: false,
+        state_lost: false,
     }
 }
 
@@ -149,10 +175,13 @@ fn judge(
 ) -> Result<Judged, Failure> {
     let config = &request.config;
     let scope = request.scope.as_ref().map(|(_, set)| set.clone());
-    let look = Look {
-        progress: request.progress,
-        ..look(config, &request.plans, scope, &request.trust, deadline)
-    };
+    let mut look = look(config, &request.plans, scope, &request.trust, deadline);
+    look.progress = request.progress;
+    if let Some(order) = &request.order {
+        let ordered = config.gateways.iter();
+        let ordered = ordered.filter(|gateway| order.names_gateway(&gateway.name));
+        look.gateways = ordered.map(watched).collect();
+    }
     let mut snapshot = observe::snapshot(look, now)?;
     snapshot.ended = ended;
     log::debug!(
@@ -162,12 +191,9 @@ fn judge(
     );
     let summary = Summary::of(snapshot.cells.iter());
     let rules = Rules {
-        plans: &request.plans,
-        protection: &config.protection,
-        restarts_per_run: config.limits.restarts_per_run,
-        gap: config.gap(),
         force: request.force,
         state_lost,
+        ..rules(config, &request.plans)
     };
     let mut decisions = decide::decide(&snapshot, &rules, state, now);
     let held = holds::holds(&snapshot, state, config.protection.min_subjects);
@@ -204,6 +230,7 @@ fn judge(
     Ok(Judged {
         snapshot,
         summary,
+        ordered: Vec::new(),
         actions: Vec::new(),
         totals: BTreeMap::new(),
         decisions,
@@ -320,22 +347,13 @@ fn locked(
     store.warnings.append(&mut kept.warnings);
 
     let ended = kept.ended();
-    let mut judged = match judge(request, &store.state, store.lost, now, deadline, ended) {
+    let lost = store.lost;
+    let judged = judge(request, &store.state, lost, now, deadline, ended);
+    let mut judged = match judged {
         Ok(judged) => judged,
-        Err(failure) => {
-            let failed = Event {
-                exit: Some(failure.exit.code()),
-                reason: Some(failure.message.clone()),
-                duration_ms: Some(millis(request.began.elapsed())),
-                ..event(Kind::RunFinished)
-            };
-            store
-                .record(&mut [failed])
-                .and_then(|()| store.save())
-                .map_err(of_store)?;
-            return Err(failure);
-        }
+        Err(failure) => return Err(give_up(request, &mut store, &about, &scope, failure)),
     };
+    store.told = Some(cells::told(&judged.snapshot));
     let in_scope = |cell: &str| request.is_in_scope(cell);
     let vanished = holds::believes_absence(&judged.warnings);
     let mut code = host::code;
@@ -344,6 +362,12 @@ fn locked(
         store.record(&mut batch).map_err(of_store)?;
     }
 
+    if let Some(order) = &request.order {
+        let overruled = order.overrule(request, &mut store, &mut judged, &kept, &about.id);
+        if let Err(failure) = overruled {
+            return Err(give_up(request, &mut store, &about, &scope, failure));
+        }
+    }
     acting::carry_out(request, &mut store, &about, &mut judged, deadline, kept)
         .map_err(of_store)?;
     judged.totals.clone_from(&store.state.totals);
@@ -363,11 +387,31 @@ fn locked(
         .map_err(of_store)?;
     log::debug!("recorded what was seen by {:?}", request.began.elapsed());
     let warnings = std::mem::take(&mut store.warnings);
-    let about = Run {
-        duration: request.began.elapsed(),
-        ..about
+    let mut report = report(judged, request.warnings.clone(), warnings, about);
+    let untold = cells::tell_all(request, &store.news, &report, deadline);
+    report.warnings.extend(bounded(untold));
+    log::debug!("told the cells by {:?}", request.began.elapsed());
+    report.run.duration = request.began.elapsed();
+    Ok(report)
+}
+
+/// Records a run that found that it cannot go on.
+fn give_up(
+    request: &Request,
+    store: &mut Store<'_>,
+    about: &Run,
+    scope: &[String],
+    failure: Failure,
+) -> Failure {
+    let failed = Event {
+        scope: scope.to_vec(),
+        exit: Some(failure.exit.code()),
+        reason: Some(failure.message.clone()),
+        duration_ms: Some(millis(request.began.elapsed())),
+        ..Event::new(Kind::RunFinished, host::now(), &about.id)
     };
-    Ok(report(judged, request.warnings.clone(), warnings, about))
+    let recorded = store.record(&mut [failed]).and_then(|()| store.save());
+    recorded.map_err(of_store).err().unwrap_or(failure)
 }
 
 fn report(judged: Judged, before: Vec<Warning>, of_store: Vec<Warning>, run: Run) -> Report {

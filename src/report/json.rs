@@ -141,10 +141,8 @@ impl Serialize for AgentList<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let Self(cell, report) = self;
         s.collect_seq(cell.agents.iter().map(|agent| {
-            // Of a cell that is well nothing was decided.
-            let quiet = agent.status == Status::Healthy && cell.reasons.is_empty();
-            let report = report.filter(|_| !quiet);
-            AgentDocument::of(agent, report.and_then(|r| r.decision(&cell.subject(agent))))
+            let decision = report.and_then(|report| report.decision_about(cell, agent));
+            AgentDocument::of(agent, decision)
         }))
     }
 }
@@ -197,9 +195,20 @@ pub struct AgentDocument<'a> {
     evidence: [(); 0],
 }
 
+/// What a report has as an agent's `state`.
+#[must_use]
+pub fn agent_state(agent: &Agent, decision: Option<&Decision>) -> &'static str {
+    let reviving = decision.is_some_and(|d| d.verdict == Verdict::Reviving);
+    match (agent.observed, agent.status) {
+        (false, _) => "unknown",
+        _ if reviving => "reviving",
+        (true, Status::Healthy) => "healthy",
+        (true, _) => "dead",
+    }
+}
+
 impl<'a> AgentDocument<'a> {
     fn of(agent: &'a Agent, decision: Option<&Decision>) -> Self {
-        let reviving = decision.is_some_and(|d| d.verdict == Verdict::Reviving);
         let beat = agent.beat.as_ref();
         Self {
             name: &agent.name,
@@ -209,12 +218,7 @@ impl<'a> AgentDocument<'a> {
             last_status: beat.and_then(|b| b.status.as_deref()),
             cycle: beat.and_then(|b| b.cycle),
             model: beat.and_then(|b| b.model.as_deref()),
-            state: match (agent.observed, agent.status) {
-                (false, _) => "unknown",
-                _ if reviving => "reviving",
-                (true, Status::Healthy) => "healthy",
-                (true, _) => "dead",
-            },
+            state: agent_state(agent, decision),
             revive_count: decision.map_or(0, |d| d.attempts),
             evidence: [],
         }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::core::decide::{Subject, subjects};
 use crate::core::holds::HOLDS;
 use crate::model::action::{AttemptResult, Done};
-use crate::model::cell::Warning;
+use crate::model::cell::{Agent, Cell, Status, Warning};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Snapshot, Summary};
@@ -86,6 +86,17 @@ impl Report {
             .decisions
             .binary_search_by(|d| d.subject.as_str().cmp(subject));
         at.ok().and_then(|at| self.decisions.get(at))
+    }
+
+    /// The decision about a cell's agent.
+    #[must_use]
+    pub fn decision_about(&self, cell: &Cell, agent: &Agent) -> Option<&Decision> {
+        // Of a cell that is well nothing was decided.
+        let quiet = agent.status == Status::Healthy && cell.reasons.is_empty();
+        match quiet {
+            true => None,
+            false => self.decision(&cell.subject(agent)),
+        }
     }
 
     /// What was done for a subject.

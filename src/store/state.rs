@@ -1,5 +1,6 @@
 //! The state file, and bringing it up to its journal.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rustix::fs::OFlags;
@@ -13,6 +14,7 @@ use super::dir::StateDir;
 use super::journal::{self, Findings, Journal};
 use super::lock::StateLock;
 use crate::core::ledger;
+use crate::core::view::cell_of;
 use crate::model::cell::Warning;
 use crate::model::event::{Event, Kind};
 use crate::model::state::State;
@@ -215,6 +217,10 @@ pub struct Store<'lock> {
     pub warnings: Vec<Warning>,
     /// True where a broken state could not be rebuilt: nothing may be revived in this run.
     pub lost: bool,
+    /// The cells that are told what concerns them; all of them before it is known which.
+    pub told: Option<HashSet<Box<str>>>,
+    /// What was recorded that concerns those cells.
+    pub news: Vec<Event>,
     /// Without the lock there is no store.
     _lock: std::marker::PhantomData<&'lock StateLock>,
 }
@@ -244,6 +250,8 @@ impl<'lock> Store<'lock> {
             state,
             warnings: Vec::new(),
             lost,
+            told: None,
+            news: Vec::new(),
             _lock: std::marker::PhantomData,
         };
         if let Some(why) = broken {
@@ -270,6 +278,15 @@ impl<'lock> Store<'lock> {
         self.journal.append(events)?;
         for event in events.iter() {
             ledger::apply(&mut self.state, event);
+        }
+        // Of a fleet of other cells nothing is kept.
+        if self.told.as_ref().is_none_or(|cells| !cells.is_empty()) {
+            let concerns = |event: &&Event| {
+                let cell = event.subject.as_deref().and_then(cell_of);
+                cell.is_some_and(|cell| self.told.as_ref().is_none_or(|all| all.contains(cell)))
+            };
+            let news: Vec<Event> = events.iter().filter(concerns).cloned().collect();
+            self.news.extend(news);
         }
         Ok(())
     }

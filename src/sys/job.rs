@@ -137,6 +137,14 @@ impl Job {
         self.send(Signal::CONT);
     }
 
+    /// Sends TERM to its process group alone, which takes no look at others.
+    pub fn terminate_group(&self) {
+        if let Some(group) = Pid::from_raw(self.pid) {
+            let _ = rustix::process::kill_process_group(group, Signal::TERM);
+            let _ = rustix::process::kill_process_group(group, Signal::CONT);
+        }
+    }
+
     /// Sends KILL to all of it.
     pub fn kill(&self) {
         self.send(Signal::KILL);

@@ -1,14 +1,19 @@
 //! System calls, wrapped: files beneath a directory, processes, users, clocks.
 //!
-//! What needs `unsafe` stands in [`spawn`] and nowhere else.
+//! What needs `unsafe` stands in [`spawn`] and [`memory`] and nowhere else.
 
 pub mod account;
 pub mod beneath;
 pub mod create;
+pub mod daemon;
 pub mod host;
 pub mod job;
+pub mod memory;
+pub mod offspring;
+pub mod owner;
 pub mod process;
 pub mod procs;
 pub mod remove;
 pub mod spawn;
+pub mod target;
 pub mod trust;

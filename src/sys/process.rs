@@ -40,6 +40,16 @@ pub fn start_time(pid: i32) -> Option<u64> {
     parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// The start time of a child of ours that is not reaped yet: as [`start_time`], be it a zombie by
+/// now.
+#[must_use]
+pub fn start_time_of_child(pid: i32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
+    let mut fields = std::str::from_utf8(after).ok()?.split_ascii_whitespace();
+    fields.nth(19)?.parse().ok()
+}
+
 /// What a process is at, by the letter of `/proc/PID/stat`: `R`, `S`, `D`, `T`, …
 fn state(pid: i32) -> Option<char> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
@@ -101,6 +111,21 @@ pub fn keep_only(fd: &OwnedFd) {
     for other in open.into_iter().filter(|n| *n != fd.as_raw_fd()) {
         let _ = nix::unistd::close(other);
     }
+}
+
+/// Opens `/` as a place to begin from, and has the calling thread give up every other descriptor:
+/// as [`keep_only`], for one that reads what may hang.
+///
+/// # Errors
+/// The errno of open(2).
+pub fn alone() -> Result<OwnedFd, rustix::io::Errno> {
+    use rustix::fs::{CWD, Mode, OFlags};
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = rustix::fs::openat(CWD, "/", flags, Mode::empty())?;
+    if own_descriptors().is_ok() {
+        keep_only(&top);
+    }
+    Ok(top)
 }
 
 /// Closes standard input, output and error, at the very end: a thread that hangs outlives us, and

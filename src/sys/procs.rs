@@ -160,8 +160,7 @@ pub struct Told<const N: usize> {
 /// and those that it comes from. What may not be looked at is not found.
 #[must_use]
 pub fn with_variables<const N: usize>(names: [&str; N]) -> Vec<Told<N>> {
-    let mut spared = ancestors();
-    spared.insert(std::process::id().cast_signed());
+    let spared = ancestors();
     let mut found = Vec::new();
     let mut environment = Vec::new();
     for pid in pids().filter(|pid| !spared.contains(pid)) {
@@ -243,10 +242,11 @@ pub fn session(pid: i32) -> Option<i32> {
     kin(pid).map(|kin| kin.session)
 }
 
-/// The processes that this one comes from.
-fn ancestors() -> HashSet<i32> {
-    let mut all = HashSet::new();
+/// This process and those that it comes from.
+#[must_use]
+pub fn ancestors() -> HashSet<i32> {
     let mut at = std::process::id().cast_signed();
+    let mut all = HashSet::from([at]);
     while let Some(Kin { parent, .. }) = kin(at) {
         // Two that change while they are read could name each other.
         if parent <= 0 || !all.insert(parent) {

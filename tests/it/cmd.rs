@@ -16,7 +16,7 @@ use crate::output::Run;
 use crate::world::{World, mode};
 
 /// The program under test.
-const BIN: &str = env!("CARGO_BIN_EXE_lazarus-pit");
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_lazarus-pit");
 /// A run that takes longer hangs: it is ended and its test fails.
 const LIMIT: Duration = Duration::from_secs(30);
 /// A run that has not started yet.

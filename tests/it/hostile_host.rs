@@ -25,6 +25,31 @@ fn lease(file: &File) -> bool {
 }
 
 #[test]
+fn a_stream_under_a_lease_makes_nobody_wait() {
+    let w = World::new();
+    w.canonical("c", &["x"]).beat("c/x", 900);
+    let stream = w.path("c/logs/events.jsonl");
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&stream)
+        .unwrap();
+    if !lease(&file) {
+        eprintln!("skipped: this file system gives no leases");
+        return;
+    }
+    let began = std::time::Instant::now();
+    let run = w.run(&["--json"]);
+    run.code(2);
+    // An opener that waits does so for 45 seconds.
+    assert!(began.elapsed().as_secs() < 20);
+    let all = run.list("warnings").iter();
+    let said: Vec<_> = all.filter(|w| w["code"] == "cell_not_written").collect();
+    assert!(said[0]["message"].to_string().contains("lease"), "{run}");
+    assert!(w.path("c/.lazarus/state.json").exists());
+}
+
+#[test]
 fn a_heartbeat_under_a_lease_makes_nobody_wait() {
     for canonical in [false, true] {
         let w = crowd();

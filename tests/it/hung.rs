@@ -18,6 +18,7 @@ use rustix::mount::{
 };
 
 use crate::cmd::{Cmd, collect};
+use crate::later::{eventually, plans};
 use crate::output::Run;
 use crate::store::journal;
 use crate::world::{World, can_mount, make_dir};
@@ -281,6 +282,101 @@ fn a_reader_that_hangs_ends_neither_the_run_nor_the_next_one() {
         first.end().code(2);
         again.end().code(2);
         assert_eq!(world.run(&["--json"]).code(2).status("a"), "healthy");
+    });
+}
+
+/// A disk that stops answering in the middle of an attempt, just before its step `wait`: whatever
+/// a run does that is at `work` meanwhile.
+fn stops_before_the_wait<T>(world: &World, within: &str, work: impl FnOnce() -> T) -> (Hung, T) {
+    three_cells(world);
+    world.config("allow_mounts: true\n");
+    let home = |name: &str| world.base().join("home").join(name);
+    let (started, go) = (home("started"), home("go"));
+    let (touch, test) = (started.display(), go.display());
+    let script = format!("touch {touch}; until test -e {test}; do sleep 0.01; done");
+    let steps = format!("[{{run: [sh, -c, '{script}']}}, {{wait: {{within: {within}}}}}]");
+    plans(
+        world,
+        &format!("policy: auto\nmatch: {{cells: [c]}}\nsteps: {steps}\n"),
+    );
+    make_dir(&home("aside"), 0o755);
+    let mut hung = Hung::taking(&home("aside"));
+    let done = std::thread::scope(|s| {
+        let hung = &mut hung;
+        s.spawn(move || {
+            eventually(|| started.exists().then_some(()));
+            hung.also(&world.path("c/state"));
+            File::create(go).unwrap();
+        });
+        work()
+    });
+    (hung, done)
+}
+
+#[test]
+fn a_wait_that_hangs_ends_in_its_time_and_keeps_no_lock() {
+    apart(|world| {
+        let run = || until_output_ends(world.cmd(&["--json", "--deadline", "20s"]));
+        let (hung, first) = stops_before_the_wait(world, "1s", run);
+        let report = first.json();
+        let step = &report["actions"][0]["steps"][1];
+        assert_eq!(step["result"], "timed_out", "{report}");
+        let error = step["error"].as_str().unwrap();
+        let why = "could not be looked at within 1s";
+        assert!(error.contains(why), "{error}");
+        hung.wait_for_a_victim();
+        // The lock is free at once, whatever is left of the first run's process.
+        world.run(&["--json", "--cell", "b"]).code(0);
+        drop(hung);
+        first.end().code(2);
+    });
+}
+
+#[test]
+fn a_run_that_is_killed_while_its_wait_hangs_keeps_no_lock() {
+    apart(|world| {
+        let start = || {
+            let (mut command, _) = world.cmd(&["--deadline", "1h"]).command();
+            command.spawn().unwrap()
+        };
+        let (hung, mut child) = stops_before_the_wait(world, "1h", start);
+        hung.wait_for_a_victim();
+        child.kill().unwrap();
+        world
+            .run(&["--json", "--cell", "b", "--wait-lock", "20s"])
+            .code(0);
+        drop(hung);
+        child.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_stream_that_hangs_costs_its_own_cell_alone() {
+    apart(|world| {
+        world.config("allow_mounts: true\n");
+        for id in ["a", "b", "c"] {
+            world.canonical(id, &["x"]).beat(&format!("{id}/x"), 900);
+        }
+        let hung = Hung::taking(&world.path("b/logs"));
+        let first = until_output_ends(world.cmd(&["--json", "--deadline", "20s"]));
+        let report = first.json();
+        let warnings = report["warnings"].as_array().unwrap();
+        let about = |w: &&serde_json::Value| w["code"] == "cell_not_written";
+        let said: Vec<_> = warnings.iter().filter(about).collect();
+        assert_eq!(said.len(), 1, "{report}");
+        assert_eq!(said[0]["subject"], "b");
+        assert!(said[0]["message"].to_string().contains("did not answer"));
+        assert!(report["run"]["duration_ms"].as_u64().unwrap() < 15_000);
+        hung.wait_for_a_victim();
+        for id in ["a", "b", "c"] {
+            assert!(world.path(id).join(".lazarus/state.json").exists(), "{id}");
+            let stream = world.path(id).join("logs/events.jsonl");
+            assert!(id == "b" || std::fs::metadata(stream).unwrap().len() > 0);
+        }
+        // The lock is free at once, whatever is left of the first run's process.
+        world.run(&["--json", "--cell", "a"]).code(2);
+        drop(hung);
+        first.end().code(2);
     });
 }
 

@@ -385,3 +385,101 @@ fn an_ordinary_user_closes_their_own() {
         .code(0)
         .stdout_has("unkept");
 }
+
+/// Ends with the test what its keepers keep.
+struct Kept<'w>(&'w World);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        let entries = fs::read_dir(self.0.state().join("procs"));
+        for path in entries.into_iter().flatten().flatten() {
+            let text = fs::read(path.path()).unwrap_or_default();
+            let entry: Value = serde_json::from_slice(&text).unwrap_or_default();
+            for (pid, started) in [("keeper_pid", "keeper_start_time"), ("pid", "start_time")] {
+                let (Some(pid), Some(started)) = (entry[pid].as_u64(), entry[started].as_u64())
+                else {
+                    continue;
+                };
+                let pid = i32::try_from(pid).unwrap();
+                if lazarus_pit::sys::process::start_time(pid) == Some(started) {
+                    let pid = nix::unistd::Pid::from_raw(pid);
+                    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                }
+            }
+        }
+    }
+}
+
+/// From the plan to the grave: a run starts an agent, `ps` shows it, `close` ends it through its
+/// keeper, `start` brings it back, `destroy` takes all of it away.
+#[test]
+fn an_agent_with_a_keeper_from_its_start_to_the_end_of_its_cell() {
+    let world = World::new();
+    let _kept = Kept(&world);
+    world.cell("a").cell("b").beat("a", 900);
+    let user = match nix::unistd::geteuid().is_root() {
+        true => "user: root, ",
+        false => "",
+    };
+    let script = "trap 'exit 9' TERM; echo here; while :; do sleep 0.02; done";
+    plans(
+        &world,
+        &format!(
+            "match: {{cells: [a]}}\npolicy: auto\nsteps:\n  - spawn: {{{user}wake: false, grace: 5s, command: [sh, -c, \"{script}\"]}}\n"
+        ),
+    );
+    let run = world.run(&["--json"]);
+    run.code(1);
+    assert_eq!(run.list("actions")[0]["result"], "ok", "{run}");
+    let ps = |args: &[&str]| {
+        let run = world.run(args);
+        run.code(0).stderr_empty();
+        valid(run.json());
+        run.json()["processes"].as_array().unwrap().clone()
+    };
+    let first = ps(&["ps", "a/main", "--json"]).remove(0);
+    assert_eq!(first["status"], "running");
+    assert!(
+        first["keeper_pid"].is_u64() && first["memory_bytes"].is_u64(),
+        "{first}"
+    );
+    // Its trap is set.
+    let log = first["log"].as_str().unwrap().to_owned();
+    eventually(|| {
+        fs::read_to_string(&log)
+            .ok()?
+            .contains("here")
+            .then_some(())
+    });
+
+    world
+        .run(&["close", "a"])
+        .code(0)
+        .stdout_has("a/main: ended 1 process");
+    let ended = ps(&["ps", "--json"]).remove(0);
+    assert_eq!(ended["ref"], first["ref"]);
+    // Ended by order, and its keeper saw with what.
+    assert_eq!(ended["status"], "killed", "{ended}");
+    assert_eq!(ended["exit_code"], 9);
+    assert_eq!(events(&world, "process_exited")[0]["exit_code"], 9);
+    let run = world.run(&["--json"]);
+    assert_eq!(run.verdict("a/main"), Some("paused"), "{run}");
+    assert_eq!(ps(&["ps", "--json"]).len(), 1);
+
+    world.run(&["start", "a"]).code(0);
+    let second = ps(&["ps", "--json"]).remove(0);
+    assert_eq!(second["status"], "running");
+    world
+        .run(&["destroy", "a", "--yes"])
+        .code(0)
+        .stdout_has("ended 1 process");
+    let all = ps(&["ps", "--json"]);
+    assert_eq!((all.len(), &all[0]["ref"]), (2, &second["ref"]));
+    assert!(all.iter().all(|p| p["status"] != "running"), "{all:?}");
+    assert!(!world.path("a").exists());
+    assert!(!world.state().join("logs/a").exists());
+    assert_eq!(events(&world, "destroyed").len(), 1);
+    assert_eq!(events(&world, "process_exited").len(), 2);
+    world.run(&["--json"]).code(0);
+    state_is_the_journal(&world);
+}

@@ -10,8 +10,10 @@
 //! The names come from cells, so they are made safe first, and everything is opened beneath the
 //! directory of the logs without following a link.
 
+mod follow;
 mod names;
 mod prune;
+mod read;
 mod writer;
 
 #[cfg(test)]
@@ -31,7 +33,9 @@ use crate::model::time::Timestamp;
 use crate::sys::beneath::{self, Mounts};
 use crate::sys::create::{self, Access, Trouble};
 
+pub use follow::{Batch, Follow, Woken};
 pub use prune::prune;
+pub use read::{Line, Reader, Rest, Seen, Whose};
 pub use writer::{LogWriter, Stream};
 
 /// Directories are nobody else's business.
@@ -65,6 +69,8 @@ pub struct Logs {
 struct Opened {
     file: File,
     size: u64,
+    /// True where it ends in the middle of a line: whoever wrote it was killed.
+    torn: bool,
     path: PathBuf,
     /// What went wrong with the links, if something did: the log is written all the same.
     trouble: Option<String>,
@@ -98,7 +104,11 @@ impl Logs {
 
     /// The day that an instant belongs to, as directories are named.
     fn day(&self, at: Timestamp) -> String {
-        self.local(at).strftime("%Y%m%d").to_string()
+        Self::name_of_day(&self.local(at))
+    }
+
+    fn name_of_day(local: &jiff::Zoned) -> String {
+        local.strftime("%Y%m%d").to_string()
     }
 
     fn local(&self, at: Timestamp) -> jiff::Zoned {
@@ -139,9 +149,11 @@ impl Logs {
             )
         });
         let (file, size) = size;
+        let torn = ends_torn(&file, size);
         Ok(Opened {
             file,
             size,
+            torn,
             path,
             trouble,
         })
@@ -177,7 +189,8 @@ fn open_file(dir: &OwnedFd, name: &str) -> Result<(File, u64), Trouble> {
         doing: "opening",
         errno,
     };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
+    // Read as well: only for its last byte.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND;
     let mode = Mode::from_raw_mode(0o600);
     let fd = beneath::open_mode(dir, name, flags, mode, MOUNTS).map_err(trouble)?;
     let stat = rustix::fs::fstat(&fd).map_err(trouble)?;
@@ -185,4 +198,12 @@ fn open_file(dir: &OwnedFd, name: &str) -> Result<(File, u64), Trouble> {
         return Err(trouble(Errno::INVAL));
     }
     Ok((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0)))
+}
+
+fn ends_torn(file: &File, size: u64) -> bool {
+    let mut last = [b'\n'];
+    let _ = size
+        .checked_sub(1)
+        .map(|at| rustix::io::pread(file, &mut last, at));
+    last != [b'\n']
 }

@@ -119,7 +119,7 @@ impl Sweep {
 }
 
 /// Names and kinds. Names that are not UTF-8 are none of ours.
-fn entries(dir: impl AsFd) -> Result<Vec<(String, FileType)>, Errno> {
+pub(super) fn entries(dir: impl AsFd) -> Result<Vec<(String, FileType)>, Errno> {
     let mut all = Vec::new();
     for entry in Dir::read_from(&dir)? {
         let entry = entry?;

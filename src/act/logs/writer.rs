@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use memchr::memchr;
+
 use super::{Logs, Opened};
 use crate::model::action::Place;
 use crate::model::text::visible;
@@ -12,6 +14,14 @@ use crate::model::time::Timestamp;
 /// A line longer than this is split.
 const LONGEST_LINE: usize = 64 << 10;
 
+/// As soon as so much is ready it is written. What a chunk of lines of usual length comes to is
+/// less than this, so that it takes one write; short lines, whose heads are longer than they are,
+/// must not take memory without bound.
+const FULL: usize = 384 << 10;
+
+/// More memory than this is given back by [`LogWriter::rest`].
+const SPARE: usize = 4 << 10;
+
 /// Where a line was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -19,6 +29,20 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+impl Stream {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    /// The word that lines have.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
 }
 
 /// The log of one process or attempt. It goes on in the new day's directory with the first line
@@ -40,12 +64,17 @@ pub struct LogWriter {
     size: u64,
     /// What the day has dropped for want of room, in bytes as they were printed.
     dropped: u64,
-    /// True where the file may end in the middle of a line, after a write that failed.
+    /// True where the file may end in the middle of a line, after a write that failed or a writer
+    /// that was killed.
     torn: bool,
-    /// The second that `stamp` is the text of.
+    /// The second that `heads` are of.
     second: i64,
-    stamp: String,
+    /// What lines of each stream begin with: `2026-11-21T10:30:45+01:00 [claude:stdout] `.
+    heads: [Vec<u8>; 2],
+    /// Lines whose ends have not come yet.
     partial: [Vec<u8>; 2],
+    /// What is ready to be written, empty between calls. Its memory is used again.
+    out: Vec<u8>,
     trouble: Option<String>,
 }
 
@@ -68,10 +97,11 @@ impl LogWriter {
             path: opened.path,
             size: opened.size,
             dropped: 0,
-            torn: false,
+            torn: opened.torn,
             second: i64::MIN,
-            stamp: String::new(),
+            heads: [Vec::new(), Vec::new()],
             partial: [Vec::new(), Vec::new()],
+            out: Vec::new(),
             trouble: opened.trouble,
         })
     }
@@ -87,74 +117,90 @@ impl LogWriter {
         self.trouble.take()
     }
 
-    /// Takes what was printed. Whole lines are written at once, the rest waits for its end.
+    /// Takes what was printed, a chunk of any size. Whole lines are written at once, the rest waits
+    /// for its end.
     pub fn write(&mut self, stream: Stream, mut bytes: &[u8], now: Timestamp) {
-        self.roll(now);
-        let mut out = Vec::new();
+        self.tick(now);
         while !bytes.is_empty() {
             if self.dropped > 0 {
                 // Nothing more of this day is kept, so that a flood costs next to nothing.
                 self.dropped += bytes.len() as u64;
                 break;
             }
-            let partial = &mut self.partial[stream as usize];
-            let room = LONGEST_LINE - partial.len();
+            let room = LONGEST_LINE - self.partial[stream as usize].len();
             let within = &bytes[..bytes.len().min(room + 1)];
-            let (taken, skipped) = match within.iter().position(|b| *b == b'\n') {
-                Some(end) => (end, 1),
-                None if within.len() > room => (room, 0),
+            match memchr(b'\n', within) {
+                Some(end) => {
+                    self.line(stream, &bytes[..end], true);
+                    bytes = &bytes[end + 1..];
+                }
+                None if within.len() > room => {
+                    self.line(stream, &bytes[..room], false);
+                    bytes = &bytes[room..];
+                }
                 None => {
-                    partial.extend_from_slice(within);
+                    self.partial[stream as usize].extend_from_slice(within);
                     break;
                 }
-            };
-            partial.extend_from_slice(&bytes[..taken]);
-            bytes = &bytes[taken + skipped..];
-            self.line(stream, now, &mut out);
+            }
+            if self.out.len() >= FULL {
+                self.flush();
+            }
         }
-        self.append(&out);
+        self.flush();
     }
 
     /// What was printed is over for now: a line without an end gets one, and what was dropped is
     /// told.
     pub fn finish(&mut self, now: Timestamp) {
-        self.roll(now);
-        let mut out = Vec::new();
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            if !self.partial[stream as usize].is_empty() {
-                self.line(stream, now, &mut out);
-            }
-        }
-        self.tell_dropped(now, &mut out);
-        self.append(&out);
+        self.tick(now);
+        self.end_lines();
     }
 
-    /// Moves the line that is gathered to `out`, if there is room for it.
-    fn line(&mut self, stream: Stream, now: Timestamp, out: &mut Vec<u8>) {
-        let mut text = std::mem::take(&mut self.partial[stream as usize]);
-        let before = out.len();
-        self.head(stream, now, out);
-        out.extend_from_slice(&text);
-        out.push(b'\n');
-        if self.dropped > 0 || self.size + out.len() as u64 > self.logs.max_bytes {
-            out.truncate(before);
+    /// Gives back memory that is not needed before the next line, for whoever expects to wait long.
+    pub fn rest(&mut self) {
+        self.out.shrink_to(SPARE);
+        for partial in &mut self.partial {
+            partial.shrink_to(SPARE);
+        }
+    }
+
+    fn end_lines(&mut self) {
+        for stream in Stream::ALL {
+            if !self.partial[stream as usize].is_empty() {
+                self.line(stream, &[], false);
+            }
+        }
+        self.tell_dropped();
+        self.flush();
+    }
+
+    /// Moves a line, what was gathered of it and the rest, to `out`, if there is room for it.
+    /// `ended`: its end was printed, and is not of our making.
+    fn line(&mut self, stream: Stream, rest: &[u8], ended: bool) {
+        let text = self.partial[stream as usize].len() + rest.len();
+        let before = self.out.len();
+        self.head(stream);
+        let has = self.size + (self.out.len() + text + 1) as u64;
+        if self.dropped == 0 && has <= self.logs.max_bytes {
+            self.out.extend_from_slice(&self.partial[stream as usize]);
+            self.out.extend_from_slice(rest);
+            self.out.push(b'\n');
+        } else {
+            self.out.truncate(before);
             if self.dropped == 0 {
                 // Told at once as well: a process that is killed tells nothing afterwards.
-                self.head(Stream::Stderr, now, out);
                 let most = self.logs.max_bytes;
-                let _ = writeln!(
-                    out,
-                    "lazarus-pit: the log has its {most} bytes of a day (logs.max_bytes): the rest is dropped"
-                );
+                self.say(&format!(
+                    "the log has its {most} bytes of a day (logs.max_bytes): the rest is dropped"
+                ));
             }
-            self.dropped += text.len() as u64 + 1;
+            self.dropped += text as u64 + u64::from(ended);
         }
-        text.clear();
-        // Its memory is used again.
-        self.partial[stream as usize] = text;
+        self.partial[stream as usize].clear();
     }
 
-    fn tell_dropped(&mut self, now: Timestamp, out: &mut Vec<u8>) {
+    fn tell_dropped(&mut self) {
         let mut dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             // Their rest is among what was dropped: they must not be glued to what comes next.
@@ -162,49 +208,59 @@ impl LogWriter {
                 dropped += partial.len() as u64;
                 partial.clear();
             }
-            self.head(Stream::Stderr, now, out);
-            let _ = writeln!(out, "lazarus-pit: {dropped} bytes were dropped");
+            self.say(&format!("{dropped} bytes were dropped"));
         }
     }
 
-    /// `2026-11-21T10:30:45+01:00 [claude:stdout] `
-    fn head(&mut self, stream: Stream, now: Timestamp, out: &mut Vec<u8>) {
-        let second = now.as_micros().div_euclid(1_000_000);
-        if second != self.second {
-            let local = self.logs.local(now);
-            self.stamp = local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-            self.second = second;
-        }
-        let stream = match stream {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
-        };
-        let _ = write!(out, "{} [{}:{stream}] ", self.stamp, self.label);
+    /// A line of our own.
+    fn say(&mut self, what: &str) {
+        self.head(Stream::Stderr);
+        let _ = writeln!(self.out, "lazarus-pit: {what}");
     }
 
-    /// Goes on in the new day's file, where there is a new day.
-    fn roll(&mut self, now: Timestamp) {
+    fn head(&mut self, stream: Stream) {
+        if self.torn && self.out.is_empty() {
+            self.out.push(b'\n');
+        }
+        self.out.extend_from_slice(&self.heads[stream as usize]);
+    }
+
+    /// Takes notice of the time: lines have it, and a new day has a file of its own. All of it is
+    /// done once a second, as reckoning with time zones costs more than a line.
+    fn tick(&mut self, now: Timestamp) {
         let second = now.as_micros().div_euclid(1_000_000);
         if second == self.second {
             return;
         }
-        let day = self.logs.day(now);
-        // Eight digits each: the later day is the greater text.
-        if day <= self.day {
-            return;
+        let local = self.logs.local(now);
+        let stamp = local.strftime("%Y-%m-%dT%H:%M:%S%:z");
+        for stream in Stream::ALL {
+            let head = &mut self.heads[stream as usize];
+            head.clear();
+            let _ = write!(head, "{stamp} [{}:{}] ", self.label, stream.as_str());
         }
-        let mut out = Vec::new();
-        self.tell_dropped(now, &mut out);
-        self.append(&out);
+        self.second = second;
+        let day = Logs::name_of_day(&local);
+        // Eight digits each: the later day is the greater text.
+        if day > self.day {
+            self.roll(day);
+        }
+    }
+
+    /// Goes on in the new day's file.
+    fn roll(&mut self, day: String) {
+        self.tell_dropped();
+        self.flush();
         match self.logs.open_day(&self.place, &self.r#ref, &day) {
-            Ok(Opened {
-                file,
-                size,
-                path,
-                trouble,
-            }) => {
-                (self.file, self.size, self.path) = (file, size, path);
-                self.torn = false;
+            Ok(opened) => {
+                let Opened {
+                    file,
+                    size,
+                    torn,
+                    path,
+                    trouble,
+                } = opened;
+                (self.file, self.size, self.torn, self.path) = (file, size, torn, path);
                 self.note(trouble);
             }
             // Better in yesterday's file than lost; the next day is another chance.
@@ -213,24 +269,22 @@ impl LogWriter {
         self.day = day;
     }
 
-    fn append(&mut self, out: &[u8]) {
-        if out.is_empty() {
+    /// Writes what is ready, in one call where the disk takes it.
+    fn flush(&mut self) {
+        if self.out.is_empty() {
             return;
         }
-        let ends_line: &[u8] = if self.torn { b"\n" } else { b"" };
-        let done = self
-            .file
-            .write_all(ends_line)
-            .and_then(|()| self.file.write_all(out));
+        let done = self.file.write_all(&self.out);
         self.torn = done.is_err();
         match done {
-            Ok(()) => self.size += (ends_line.len() + out.len()) as u64,
+            Ok(()) => self.size += self.out.len() as u64,
             Err(e) => {
                 let trouble = format!("writing the log {}: {e}", self.path.display());
                 self.note(Some(trouble));
                 self.size = self.file.metadata().map_or(self.size, |meta| meta.len());
             }
         }
+        self.out.clear();
     }
 
     fn note(&mut self, trouble: Option<String>) {
@@ -243,16 +297,12 @@ impl LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         // What was gathered is not lost when its owner gives up; the last known time will do.
-        let mut out = Vec::new();
-        let at = match self.second {
-            i64::MIN => return,
-            second => Timestamp::from_secs(second),
-        };
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            if !self.partial[stream as usize].is_empty() {
-                self.line(stream, at, &mut out);
-            }
+        if self.second > i64::MIN {
+            self.end_lines();
         }
-        self.append(&out);
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -146,6 +146,7 @@ fn home(spawn: &Spawn, id: &str, keeping: &Keeping) -> Result<Home, String> {
         cell: CellSpec {
             root: root.clone(),
             id: id.to_owned(),
+            allow_mounts: keeping.mounts == Mounts::Cross,
             cwd: within.to_owned(),
             cwd_is: (opened.st_dev, opened.st_ino),
         },

@@ -62,6 +62,8 @@ pub struct CellSpec {
     /// `st_dev` and `st_ino` of the directory that it works in, as the checker found it: it must
     /// still be that one.
     pub cwd_is: (u64, u64),
+    /// Whether a mount may lie between the cell's directory and that one.
+    pub allow_mounts: bool,
 }
 
 /// Whom a process runs as.

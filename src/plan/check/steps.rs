@@ -200,12 +200,8 @@ impl Check<'_, '_> {
             RawSignalTo::Pidfile(file) => SignalTo::Pidfile(self.path(file.pidfile)),
             RawSignalTo::Word(word) => match word.split_once(' ') {
                 None if word == "process" => SignalTo::Process,
-                None if word == "heartbeat_pid" => {
-                    if self.scope == Scope::Gateways {
-                        self.problems.error(place, "a gateway has no heartbeat");
-                    }
-                    SignalTo::HeartbeatPid
-                }
+                // A gateway may have a heartbeat too; whether it does, the configuration says.
+                None if word == "heartbeat_pid" => SignalTo::HeartbeatPid,
                 Some(("pidfile", path)) => SignalTo::Pidfile(self.path(Spanned {
                     value: path.trim().to_owned(),
                     place,

@@ -193,7 +193,6 @@ when: {status: [stale, dead]}
             "5:11 unknown variable `gateway.nmae` (did you mean `gateway.name`?)",
             "5:33 `cell.id` is of a cell, and this plan is for gateways",
             "5:50 `cell.labels.x` is of a cell, and this plan is for gateways",
-            "6:18 a gateway has no heartbeat",
             "7:32 this must be an absolute path",
             "8:17 warning: a gateway is never `stale`: it is `degraded` or `dead`",
         ]

@@ -40,7 +40,7 @@ pub(super) const HOMES: [(&str, &[&str]); 21] = [
         ],
     ),
     ("strsim", &["yaml"]),
-    ("ureq", &["config", "report"]),
+    ("ureq", &["act", "config", "report"]),
     ("walkdir", &["act"]),
 ];
 

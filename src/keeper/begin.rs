@@ -1,0 +1,191 @@
+//! From what the keeper was told to an agent that runs.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+
+use super::watch::Kept;
+use crate::act::Named;
+use crate::act::logs::{LogWriter, Logs};
+use crate::act::spawn::spec::{Answer, CellSpec, Spec};
+use crate::model::action::Place;
+use crate::model::process::{Entry, ProcessStatus};
+use crate::sys::beneath::{self, Mounts};
+use crate::sys::daemon::Signals;
+use crate::sys::job::{Job, Outputs};
+use crate::sys::spawn::{Exec, Identity, Limits};
+use crate::sys::{host, process};
+use crate::table::{Slot, Table, Unclaimed};
+
+/// Starts the agent, and says what to answer. Where it is not started, the answer is all there is,
+/// and an attempt that was claimed has its end in the table.
+pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Answer> {
+    let failed = |error: String| Answer::Failed { error };
+    let signals = Signals::take().map_err(failed)?;
+    // Before the claim, so that what comes too late can be tried again.
+    in_time(&spec).map_err(failed)?;
+    let table = Table::create(&spec.state_dir).map_err(|e| failed(e.to_string()))?;
+    let mut entry = spec.entry.clone();
+    let own = std::process::id().cast_signed();
+    entry.keeper_pid = Some(own);
+    entry.keeper_start_time = process::start_time(own);
+    entry.boot_id = host::boot_id();
+    entry.status = ProcessStatus::Created;
+    match table.claim(&entry) {
+        Ok(()) => {}
+        Err(Unclaimed::Taken) => return Err(Answer::Taken),
+        Err(Unclaimed::Failed(e)) => return Err(failed(e.to_string())),
+    }
+    let slot = match table.take(&entry.slot) {
+        Ok(Some(slot)) => slot,
+        Ok(None) => {
+            let error = format!(
+                "the place of {} is taken: a process of it lives, or its keeper does",
+                entry.subject
+            );
+            give_up(&table, entry, error);
+            return Err(Answer::Occupied);
+        }
+        Err(e) => return Err(failed(give_up(&table, entry, e.to_string()))),
+    };
+    let (log, mut troubles) = open_log(&spec);
+    let started = start(&mut spec, &slot);
+    let (job, outputs) = match started {
+        Ok(started) => started,
+        Err(error) => return Err(failed(give_up(&table, entry, error))),
+    };
+    let began = Instant::now();
+    entry.pid = Some(job.pid());
+    entry.start_time = process::start_time_of_child(job.pid());
+    entry.started_at = host::now();
+    entry.status = ProcessStatus::Running;
+    entry.log = log.as_ref().map(|log| log.path().display().to_string());
+    let written = table.replace(&entry).map_err(|e| e.to_string());
+    let unwritten = written.is_err();
+    troubles.extend(written.err());
+    let answer = Answer::Started {
+        pid: job.pid(),
+        start_time: entry.start_time.unwrap_or(0),
+        log: entry.log.clone(),
+        trouble: Some(troubles.join("; ")).filter(|all| !all.is_empty()),
+    };
+    let kept = Kept::new(spec, table, slot, entry, (job, outputs), log, signals);
+    Ok((kept.since(began, unwritten), answer))
+}
+
+/// Writes down why there is no agent. Returns the sentence, with what could not be written.
+fn give_up(table: &Table, mut entry: Entry, error: String) -> String {
+    entry.status = ProcessStatus::Failed;
+    entry.ended_at = Some(host::now());
+    entry.error = Some(error.clone());
+    match table.replace(&entry) {
+        Ok(()) => error,
+        Err(e) => format!("{error}; and writing that down: {e}"),
+    }
+}
+
+/// How long the agent can still be begun.
+fn in_time(spec: &Spec) -> Result<Duration, String> {
+    let until = Duration::from_millis(spec.not_after_ms);
+    let now = host::uptime().unwrap_or(Duration::MAX);
+    let left = until.saturating_sub(now);
+    match left.is_zero() {
+        false => Ok(left),
+        true => Err(format!(
+            "starting {}: the time for it was over before it could be begun",
+            spec.program.display()
+        )),
+    }
+}
+
+/// The log, and what went wrong with it: an agent without one is better than none.
+fn open_log(spec: &Spec) -> (Option<LogWriter>, Vec<String>) {
+    let logs = Logs::new(spec.logs_dir.clone(), spec.max_bytes);
+    let of_cell = |cell: &CellSpec| (cell.id.clone(), cell.root.join(&cell.id));
+    let place = Place {
+        cell: spec.cell.as_ref().map(of_cell),
+        name: spec.name.clone(),
+    };
+    match logs.open(&place, &spec.entry.r#ref, host::now()) {
+        Ok(mut log) => {
+            let trouble = log.take_trouble();
+            (Some(log), trouble.into_iter().collect())
+        }
+        Err(e) => (None, vec![e]),
+    }
+}
+
+/// Starts the agent. Its arguments and environment are not kept.
+fn start(spec: &mut Spec, slot: &Slot) -> Result<(Job, Outputs), String> {
+    let cwd = PathBuf::from(&spec.entry.cwd);
+    let identity = spec.identity.take().map(|to| Identity {
+        uid: to.uid,
+        gid: to.gid,
+        groups: to.groups,
+    });
+    let uid = identity.as_ref().map_or_else(host::uid, |to| to.uid);
+    let args = std::mem::take(&mut spec.args).into_iter();
+    let args = args.map(String::into_bytes);
+    let env = std::mem::take(&mut spec.env);
+    let mut exec = Exec::new(&spec.program, args, env, &cwd, identity)?;
+    if let Some(cell) = &spec.cell {
+        exec = exec.in_directory(directory(cell)?);
+    }
+    if spec.no_new_privs {
+        exec = exec.without_new_privs();
+    }
+    let limits = Limits {
+        memory: spec.limits.memory,
+        open_files: spec.limits.open_files,
+        processes: spec.limits.processes,
+    };
+    let alive = slot.alive().try_clone_to_owned().map_err(|e| {
+        let subject = &spec.entry.subject;
+        format!("making a descriptor of the lock on {subject} for its agent: {e}")
+    })?;
+    let exec = exec.with_limits(limits).inheriting(alive);
+    // Again: a lock, a log on a slow disk, a host that slept.
+    let left = in_time(spec)?;
+    Job::start(exec, left).map_err(|why| {
+        // Only now: looking up a name may load half a name service.
+        let user = host::user_name(uid);
+        let program = spec.program.display().to_string();
+        let named = Named::new(&program, &spec.program, &cwd, &user);
+        why.map_or_else(|| named.took_too_long(), |e| named.not_started(e))
+    })
+}
+
+/// Opens the directory that an agent works in: the one that the checker has looked at, and no other
+/// that was put in its place.
+fn directory(cell: &CellSpec) -> Result<OwnedFd, String> {
+    let shown = |path: &Path| crate::model::text::visible(&path.to_string_lossy()).into_owned();
+    let within = cell.root.join(&cell.id).join(&cell.cwd);
+    let failed = |path: &Path, e| {
+        let why = beneath::reason(e);
+        format!("opening the directory {}: {why}", shown(path))
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let root = beneath::open_root(&cell.root).map_err(|e| failed(&cell.root, e))?;
+    // A cell may be a mount of its own; what lies in it, only where that is allowed.
+    let mut dir = beneath::open(&root, cell.id.as_str(), flags, Mounts::Cross)
+        .map_err(|e| failed(&cell.root.join(&cell.id), e))?;
+    if !cell.cwd.is_empty() {
+        let mounts = match cell.allow_mounts {
+            true => Mounts::Cross,
+            false => Mounts::Refuse,
+        };
+        dir = beneath::open(&dir, cell.cwd.as_str(), flags, mounts)
+            .map_err(|e| failed(&within, e))?;
+    }
+    let stat = rustix::fs::fstat(&dir).map_err(|e| failed(&within, e))?;
+    if (stat.st_dev, stat.st_ino) != cell.cwd_is {
+        return Err(format!(
+            "the directory {} has become another while its agent was about to be started; the \
+             next run looks again",
+            shown(&within)
+        ));
+    }
+    Ok(dir)
+}
