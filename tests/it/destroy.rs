@@ -7,18 +7,12 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::agents::{Agent, events};
 use crate::later::eventually;
-use crate::processes::Agent;
-use crate::store::{journal, state_is_the_journal};
+use crate::store::state_is_the_journal;
 use crate::world::{NOBODY, SECRET, World, can_mount, make_dir, mode, needs_root, put, tool};
-
-fn events(world: &World, kind: &str) -> Vec<Value> {
-    let mut all = journal(world);
-    all.retain(|e| e["event"] == kind);
-    all
-}
 
 /// What stands in the missions root, hidden names too.
 fn names(world: &World) -> Vec<String> {
