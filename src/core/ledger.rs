@@ -70,6 +70,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::RunStarted
         | Kind::RunKilled
         | Kind::ProcessStarted
+        | Kind::Destroyed
         | Kind::StateRecovered
         | Kind::Unknown => {}
     }

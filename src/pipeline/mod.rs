@@ -6,11 +6,13 @@
 
 mod acting;
 mod cells;
+pub mod closing;
 mod consider;
 mod ending;
 mod kept;
 mod ordering;
 mod settling;
+pub mod word;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
-mod living;
+mod agents;
 mod attack;
 mod classify;
 mod classify_agents;
@@ -11,6 +11,7 @@ mod clock;
 mod cmd;
 mod config_trust;
 mod crash;
+mod destroy;
 mod disk;
 mod docs;
 mod dry_run;
@@ -34,6 +35,7 @@ mod keeper_ends;
 mod kept_out;
 mod kill;
 mod later;
+mod living;
 mod lock;
 mod logs;
 mod output;
@@ -41,6 +43,7 @@ mod ping;
 mod plan_lint;
 mod plan_test;
 mod plans_hostile;
+mod processes;
 mod readers;
 mod recovery;
 mod report;
