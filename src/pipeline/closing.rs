@@ -77,8 +77,13 @@ pub fn end(
 ) -> Result<Vec<Closed>, Failure> {
     let mut kept = Kept::read(request, held.now).map_err(of_store)?;
     // What a run that was killed was about to start must not come up behind our back.
-    let warnings = settling::settle(held.store, &mut kept, &request.state_dir, held.run);
-    held.store.warnings.extend(warnings.map_err(of_store)?);
+    // What was begun and not carried out is not to be: nobody is due.
+    settling::settle(held.store, &mut kept, held.run)
+        .and_then(|unbegun| {
+            let dir = &request.state_dir;
+            unbegun.take_up(&mut [], held.store, &mut kept, dir, held.run)
+        })
+        .map_err(of_store)?;
     kept.sweep(held.store, held.run, held.now, false)
         .map_err(of_store)?;
     held.store.warnings.append(&mut kept.warnings);

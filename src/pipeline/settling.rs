@@ -12,9 +12,9 @@ use super::kept::Kept;
 use crate::act::leftovers::{Ended, Found, end_leftovers_but};
 use crate::act::spawn::strays;
 use crate::core::ledger;
-use crate::model::action::AttemptResult;
-use crate::model::cell::Warning;
-use crate::model::decision::Decision;
+use crate::model::action::{Action, AttemptResult};
+use crate::model::cell::{Code, Reason, Warning};
+use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
 use crate::model::process::{Entry, ProcessStatus};
 use crate::model::state::{Attempt, State};
@@ -226,15 +226,23 @@ impl Unbegun {
         for mut open in self.0 {
             let mut decisions = decisions.iter_mut();
             let decision = decisions.find(|d| d.subject == open.subject);
-            let due = decision.and_then(|d| d.action.as_mut()).filter(|action| {
-                action.attempt == open.attempt.number
-                    && action.incident == open.attempt.incident
-                    && action.plan_hash == open.attempt.plan_hash
-            });
-            if let Some(action) = due {
-                action.r#ref.clone_from(&open.attempt.r#ref);
-                action.resumed = true;
-                continue;
+            let due = decision.filter(|decision| decision.action.is_some());
+            if let Some(decision) = due {
+                let is_it = |action: &&mut Box<Action>| {
+                    action.attempt == open.attempt.number
+                        && action.incident == open.attempt.incident
+                        && action.plan_hash == open.attempt.plan_hash
+                };
+                if let Some(action) = decision.action.as_mut().filter(is_it) {
+                    action.r#ref.clone_from(&open.attempt.r#ref);
+                    action.resumed = true;
+                    continue;
+                }
+                // It counts now, so that another is not due before the next run has said so.
+                decision.action = None;
+                decision.verdict = Verdict::Backoff;
+                let message = format!("attempt {} was interrupted", open.attempt.number);
+                decision.because.push(Reason::new(Code::Backoff, message));
             }
             if bury(&open, kept, state_dir)? {
                 let why = "its agent was not started, and is not any more";

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::living::{Agents, signal};
 use crate::kill::{Point, THREADS, points_of_threads};
 use crate::later::{eventually, plans};
+use crate::living::{Agents, signal};
 use crate::store::{copy, journal, restore, state, state_is_the_journal};
 use crate::world::{World, tool};
 
@@ -93,7 +93,12 @@ impl Scene {
             world.run(&["--json", "--wait-lock", "20s"]).code(1);
         }
         let agents = self.agents.living("a");
-        assert_eq!(agents.len(), 1, "{what}: agents {agents:?}: {:#?}", journal(world));
+        assert_eq!(
+            agents.len(),
+            1,
+            "{what}: agents {agents:?}: {:#?}",
+            journal(world)
+        );
         let started = fs::read_to_string(&self.marks).unwrap_or_default();
         assert_eq!(started.lines().count(), 1, "{what}: started {started}");
         let events = journal(world);
@@ -211,7 +216,11 @@ fn killed_at_random_instants_with_a_predecessor_that_hangs() {
             assert_eq!(agents.len(), 1, "round {round}: agents {agents:?}\n{run}");
         }
         let events = journal(&scene.world);
-        assert_eq!(count(&events, "incident_opened"), 1, "round {round}: {events:#?}");
+        assert_eq!(
+            count(&events, "incident_opened"),
+            1,
+            "round {round}: {events:#?}"
+        );
         assert_eq!(
             count(&events, "intent"),
             count(&events, "attempt_finished"),
