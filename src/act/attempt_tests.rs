@@ -7,6 +7,7 @@ use super::leftovers;
 use super::stage::{Stage, action, command, eventually, results, sh};
 use crate::model::action::{Action, AttemptResult};
 use crate::model::event::{Event, Kind};
+
 use crate::model::time::Timestamp;
 use crate::sys::host;
 

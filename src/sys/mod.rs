@@ -14,6 +14,7 @@ pub mod owner;
 pub mod process;
 pub mod procs;
 pub mod program;
+pub mod remove;
 pub mod spawn;
 pub mod systemd;
 pub mod target;

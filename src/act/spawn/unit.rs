@@ -19,7 +19,7 @@ use rustix::fs::AtFlags;
 use super::Keeping;
 use super::prepare::Ready;
 use super::spec::{Answer, COMMAND, UnitSpec};
-use super::start::{Started, own_environment, refused};
+use super::start::{Started, of_other, own_environment, refused};
 use super::talk::Talk;
 use crate::act::leftovers::end_leftovers;
 use crate::act::perform::Surroundings;
@@ -189,10 +189,17 @@ pub(super) fn start(
         .start(&unit.systemd_run, args, left)
         .map_err(failed)?;
     let came = door.wait(job, &outputs, unit, scene);
-    let stream = came.map_err(|(result, error, is_there)| match is_there {
-        true => (result, format!("{error}{}", unit.stop(r#ref))),
-        false => (result, error),
-    })?;
+    let stream = match came {
+        Ok(stream) => stream,
+        Err((result, error, true)) => {
+            return Err((result, format!("{error}{}", unit.stop(r#ref))));
+        }
+        // A run that was killed may have had the same unit started: then systemd starts no other.
+        Err(_) if keeping.table.entry(r#ref).is_ok_and(|e| e.is_some()) => {
+            return of_other(ready, keeping, until);
+        }
+        Err((result, error, false)) => return Err((result, error)),
+    };
     let talk = Talk {
         keeper: unit.name.clone(),
         scene,
@@ -208,6 +215,7 @@ pub(super) fn start(
         Ok(Answer::Started {
             pid, log, trouble, ..
         }) => Ok(Started { pid, log, trouble }),
+        Ok(Answer::Taken) => of_other(ready, keeping, until),
         Ok(answer) => Err(failed(refused(answer, ready))),
         Err((result, error)) => Err((result, format!("{error}{}", unit.stop(r#ref)))),
     }
