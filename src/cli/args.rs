@@ -288,6 +288,8 @@ pub enum Command {
     Heartbeats,
     /// Try plans on a recorded journal or on a made-up scenario, beside those in force
     Simulate(SimulateArgs),
+    /// Show it on three agents that live: one is killed, one hangs, one wants your word
+    Demo(DemoArgs),
     /// Completions for a shell
     Completions {
         /// The shell
@@ -330,6 +332,14 @@ pub struct LogsArgs {
     /// Then show what is added, over midnight and restarts, until it is ended
     #[arg(short, long)]
     pub follow: bool,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Leave the directory with cells, plans, journal and logs, and say where it is
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Options of `simulate`.

@@ -5,6 +5,7 @@ mod cells;
 mod check;
 mod close;
 mod compared;
+mod demo;
 mod destroy;
 mod explain;
 mod generate;
@@ -177,6 +178,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         }
         Command::Logs(args) => logs::logs(&common, &Setup::load(&common, None)?, &args),
         Command::Simulate(args) => simulate::simulate(&common, &args),
+        Command::Demo(args) => demo::demo(&common, &args),
         Command::Completions { shell } => {
             out::print(&generate::completions(shell)).map(|()| Exit::Healthy.into())
         }

@@ -62,6 +62,7 @@ impl Owed {
                 "destroy" => "lazarus-pit/destroy/1",
                 "history" => "lazarus-pit/history/1",
                 "logs" => "lazarus-pit/logs/1",
+                "demo" => "lazarus-pit/demo/1",
                 "beat" => "lazarus-pit/beat/1",
                 "heartbeats" => "lazarus-pit/heartbeats/1",
                 _ => return None,
