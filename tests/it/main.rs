@@ -12,6 +12,7 @@ mod cmd;
 mod config_trust;
 mod crash;
 mod destroy;
+mod demo;
 mod disk;
 mod docs;
 mod dry_run;

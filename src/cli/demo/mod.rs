@@ -20,7 +20,7 @@ use crate::model::exit::{Exit, Failure};
 use crate::model::process::Entry;
 use crate::model::time::millis;
 use crate::sys::daemon::Signals;
-use crate::sys::process::Handle;
+use crate::sys::process::{self, Handle};
 use show::{Show, Step, Stop};
 use stage::{RunAs, STALE_AFTER, Stage};
 
@@ -192,7 +192,8 @@ fn kill(show: &mut Show, stage: &Stage) -> Result<Revived, Stop> {
     show.until("the end of the run that a keeper starts", PATIENCE, || {
         (!stage.has_keeper(&old)).then_some(())
     })?;
-    show.say("Its log tells the same: the old one, the run, the new one.")?;
+    show.say("The process table has both. Its log has what they said, and the run in between.")?;
+    show.run(&["ps", CLAUDE], Exit::Healthy)?;
     show.run(&["logs", CLAUDE, "-n", "6"], Exit::Healthy)?;
     Ok(revived)
 }
@@ -207,6 +208,10 @@ fn hang_and_ask(show: &mut Show, stage: &Stage) -> Result<Vec<Revived>, Stop> {
     show.until("the end of the run that a keeper starts", PATIENCE, || {
         (!stage.has_keeper(&ezra)).then_some(())
     })?;
+    show.until("that allegro is stopped", PATIENCE, || {
+        allegro.pid.filter(|pid| process::is_stopped(*pid))
+    })?;
+    show.run(&["ps"], Exit::Healthy)?;
     // An age is truncated to whole seconds, and must be more than the limit.
     let stale = Duration::from_secs(STALE_AFTER + 1);
     show.until("a beat that grows old", PATIENCE, || {
@@ -218,8 +223,8 @@ fn hang_and_ask(show: &mut Show, stage: &Stage) -> Result<Vec<Revived>, Stop> {
          for ezra a human is asked:",
         STALE_AFTER + 1
     ))?;
-    let began = SystemTime::now();
     show.run(&["check"], Exit::InHand)?;
+    let acted = SystemTime::now();
     let hung = back(show, stage, &allegro, ALLEGRO, "hung", since)?;
     if let Some(other) = stage.living(EZRA) {
         let pid = other.pid.unwrap_or_default();
@@ -228,7 +233,7 @@ fn hang_and_ask(show: &mut Show, stage: &Stage) -> Result<Vec<Revived>, Stop> {
     }
     show.say("You agree, and the next run acts on it:")?;
     show.run(&["approve", EZRA], Exit::Healthy)?;
-    beats(show, stage, &[CLAUDE, ALLEGRO], began)?;
+    beats(show, stage, &[CLAUDE, ALLEGRO], acted)?;
     show.run(&["check"], Exit::InHand)?;
     let asked = back(show, stage, &ezra, EZRA, "killed, and a human asked", since)?;
     Ok(vec![hung, asked])

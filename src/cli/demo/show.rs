@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -21,6 +21,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How often is looked whether something has come to be.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// How far apart a signal to all of a terminal's processes may come to two of them.
+const ECHO: Duration = Duration::from_millis(200);
 
 /// Why the demo comes to an end before its end.
 #[derive(Debug)]
@@ -236,8 +239,16 @@ impl Show {
         if read.is_err() {
             let _ = child.kill();
         }
-        let status = wait(&mut child).map_err(failed)?;
-        Ok((status, read?))
+        let status = child.wait().map_err(failed)?.code();
+        let output = read?;
+        if status.is_none() {
+            // The terminal's Ctrl-C is for both of us, and may have come to it first.
+            let until = Instant::now() + ECHO;
+            while Instant::now() < until {
+                self.pause(LOOK)?;
+            }
+        }
+        Ok((status, output))
     }
 
     fn read(&self, mut from: io::PipeReader) -> Result<String, Stop> {
@@ -260,8 +271,4 @@ impl Show {
             }
         }
     }
-}
-
-fn wait(child: &mut Child) -> io::Result<Option<i32>> {
-    child.wait().map(|status| status.code())
 }
