@@ -361,13 +361,14 @@ fn the_demo_shows_what_the_readme_shows() {
     }
 }
 
-/// The text with ages, times, ids and the demo's directory made alike: they are others in each run.
+/// The text with ages, times, ids, spaces and the demo's directory made alike: they are others in
+/// each run.
 fn without_figures(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let counts = line.starts_with("Lazarus Pit") || line.starts_with("(exit");
         let mut last = "";
-        for word in line.split(' ') {
+        for word in line.split_whitespace() {
             let core = word.trim_matches(|c: char| matches!(c, '(' | ')' | ',' | ';'));
             let figure = !counts
                 && core.starts_with(|c: char| c.is_ascii_digit())
