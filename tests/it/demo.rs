@@ -196,6 +196,16 @@ fn nobody_reads_on() {
     nothing_is_left(&w);
 }
 
+#[test]
+fn it_plays_nowhere_else() {
+    let w = World::new();
+    let root = w.root();
+    let run = demo(&w, &["--root", root.to_str().unwrap()]).run();
+    run.code(64)
+        .stderr_has("--root: `demo` has a throw-away directory of its own");
+    nothing_is_left(&w);
+}
+
 /// A promise that cannot be kept is told: without a shell no agent can be started.
 #[test]
 fn what_did_not_happen_is_told() {

@@ -73,6 +73,7 @@ struct Revived {
 /// The directory cannot be made or removed (74); it was interrupted (1).
 pub(super) fn demo(common: &Common, args: &DemoArgs) -> Result<Ending, Failure> {
     let json = wants_json(common, "demo")?;
+    has_its_own(common)?;
     let began = Instant::now();
     // Before anything is made that would have to be removed.
     let signals = Signals::take().map_err(|why| Failure::new(Exit::CannotWrite, why))?;
@@ -120,6 +121,26 @@ pub(super) fn demo(common: &Common, args: &DemoArgs) -> Result<Ending, Failure> 
         out::print(ending(&revived, &dir, args.keep, began.elapsed()).as_bytes())?;
     }
     Ok(Exit::Healthy.into())
+}
+
+/// Refuses options that would have it play elsewhere: whoever gives them expects that.
+fn has_its_own(common: &Common) -> Result<(), Failure> {
+    let given = [
+        ("config", common.config.is_some()),
+        ("root", common.root.is_some()),
+        ("state-dir", common.state_dir.is_some()),
+        ("plans", !common.plans.is_empty()),
+        ("heartbeat-dir", common.heartbeat_dir.is_some()),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((name, _)) => Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "--{name}: `demo` has a throw-away directory of its own, with all of that in it"
+            ),
+        )),
+    }
 }
 
 fn not_struck(why: String) -> Failure {
