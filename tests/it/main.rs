@@ -30,6 +30,7 @@ mod init;
 mod keeper;
 mod keeper_agent;
 mod keeper_ends;
+mod kept;
 mod kept_out;
 mod later;
 mod lock;
