@@ -31,6 +31,7 @@ mod keeper;
 mod keeper_agent;
 mod keeper_ends;
 mod kept;
+mod kept_days;
 mod kept_ends;
 mod kept_out;
 mod kept_users;
