@@ -19,10 +19,29 @@ use crate::sys::spawn::{Exec, Identity, Limits};
 use crate::sys::{host, process};
 use crate::table::{Slot, Table, Unclaimed};
 
+/// No agent was started.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What to answer.
+    pub(super) answer: Answer,
+    /// The subject's place, where a process of it may be there all the same, on its way to the
+    /// program.
+    pub(super) unfinished: Option<Slot>,
+}
+
+impl From<Answer> for Refused {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            unfinished: None,
+        }
+    }
+}
+
 /// Starts the agent, and says what to answer. Where it is not started, the answer is all there is,
 /// and an attempt that was claimed has its end in the table.
-pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Answer> {
-    let failed = |error: String| Answer::Failed { error };
+pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Refused> {
+    let failed = |error: String| Refused::from(Answer::Failed { error });
     let signals = Signals::take().map_err(failed)?;
     // Before the claim, so that what comes too late can be tried again.
     in_time(&spec).map_err(failed)?;
@@ -35,7 +54,7 @@ pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Answer> {
     entry.status = ProcessStatus::Created;
     match table.claim(&entry) {
         Ok(()) => {}
-        Err(Unclaimed::Taken) => return Err(Answer::Taken),
+        Err(Unclaimed::Taken) => return Err(Answer::Taken.into()),
         Err(Unclaimed::Failed(e)) => return Err(failed(e.to_string())),
     }
     let slot = match table.take(&entry.slot) {
@@ -46,7 +65,7 @@ pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Answer> {
                 entry.subject
             );
             give_up(&table, entry, error);
-            return Err(Answer::Occupied);
+            return Err(Answer::Occupied.into());
         }
         Err(e) => return Err(failed(give_up(&table, entry, e.to_string()))),
     };
@@ -54,7 +73,13 @@ pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Answer> {
     let started = start(&mut spec, &slot);
     let (job, outputs) = match started {
         Ok(started) => started,
-        Err(error) => return Err(failed(give_up(&table, entry, error))),
+        Err((error, came_to_an_end)) => {
+            let refused = failed(give_up(&table, entry, error));
+            return Err(Refused {
+                unfinished: (!came_to_an_end).then_some(slot),
+                ..refused
+            });
+        }
     };
     let began = Instant::now();
     entry.pid = Some(job.pid());
@@ -117,8 +142,21 @@ fn open_log(spec: &Spec) -> (Option<LogWriter>, Vec<String>) {
     }
 }
 
-/// Starts the agent. Its arguments and environment are not kept.
-fn start(spec: &mut Spec, slot: &Slot) -> Result<(Job, Outputs), String> {
+/// Starts the agent. Its arguments and environment are not kept. Where it could not be, says why,
+/// and whether that is the end of it.
+fn start(spec: &mut Spec, slot: &Slot) -> Result<(Job, Outputs), (String, bool)> {
+    let (exec, named, left) = prepare(spec, slot).map_err(|error| (error, true))?;
+    Job::start(exec, left).map_err(|why| match why {
+        Some(e) => (named().not_started(e), true),
+        None => (named().took_too_long(), false),
+    })
+}
+
+/// Makes the agent ready: it, how messages call it, and how long its start may take.
+fn prepare(
+    spec: &mut Spec,
+    slot: &Slot,
+) -> Result<(Exec, impl Fn() -> Named + use<>, Duration), String> {
     let cwd = PathBuf::from(&spec.entry.cwd);
     let identity = spec.identity.take().map(|to| Identity {
         uid: to.uid,
@@ -148,13 +186,13 @@ fn start(spec: &mut Spec, slot: &Slot) -> Result<(Job, Outputs), String> {
     let exec = exec.with_limits(limits).inheriting(alive);
     // Again: a lock, a log on a slow disk, a host that slept.
     let left = in_time(spec)?;
-    Job::start(exec, left).map_err(|why| {
-        // Only now: looking up a name may load half a name service.
-        let user = host::user_name(uid);
-        let program = spec.program.display().to_string();
-        let named = Named::new(&program, &spec.program, &cwd, &user);
-        why.map_or_else(|| named.took_too_long(), |e| named.not_started(e))
-    })
+    let program = spec.program.clone();
+    // Only where it fails: looking up a name may load half a name service.
+    let named = move || {
+        let (shown, user) = (program.display().to_string(), host::user_name(uid));
+        Named::new(&shown, &program, &cwd, &user)
+    };
+    Ok((exec, named, left))
 }
 
 /// Opens the directory that an agent works in: the one that the checker has looked at, and no other

@@ -13,6 +13,7 @@ use crate::model::time::{Timestamp, exact, millis};
 use crate::sys::daemon::Signals;
 use crate::sys::job::LOOK;
 use crate::sys::{host, offspring};
+use crate::table::Slot;
 
 /// How long those whom an agent leaves behind have between TERM and KILL, at most: it is over, and
 /// its successor waits.
@@ -27,6 +28,16 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// How long the end is tried to be written, where that fails.
 const PERSISTENCE: Duration = Duration::from_secs(600);
+
+/// Holds a subject's place until nothing is left of an agent whose start came to no end: it may
+/// hang in the kernel, and go on to its program whenever that lets it.
+pub(super) fn until_nothing_is_left(slot: Slot) {
+    while !offspring::reap_all() {
+        let _ = offspring::signal_offspring(Signal::KILL);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(slot);
+}
 
 impl Kept {
     /// Ends what the agent has left behind, writes the end down and lets go of its place. Returns

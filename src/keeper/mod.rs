@@ -10,6 +10,7 @@
 //! waking up, and gives back the memory that waiting does not need. Whatever fails beside the agent (a
 //! full disk, a checker that is gone), the agent goes on.
 
+mod beats;
 mod begin;
 mod ending;
 mod wake;
@@ -35,6 +36,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     daemon::close_inherited();
     // Before an upgrade puts another in its place.
     let program = std::env::current_exe().ok();
+    memory::stay_small();
     let _ = std::env::set_current_dir("/");
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     daemon::set_name(c"lazarus-pit");
@@ -44,14 +46,18 @@ pub fn main(args: &[OsString]) -> ExitCode {
     };
     let (mut kept, answer) = match begin::begin(spec) {
         Ok(begun) => begun,
-        Err(answer) => {
-            say(&answer);
+        Err(refused) => {
+            say(&refused.answer);
+            daemon::leave_streams();
+            if let Some(slot) = refused.unfinished {
+                ending::until_nothing_is_left(slot);
+            }
             return ExitCode::SUCCESS;
         }
     };
     say(&answer);
     daemon::leave_streams();
-    memory::give_back();
+    kept.prints.rest();
     let why = kept.until_the_end();
     if let Some((args, log, signals)) = kept.end(why) {
         wake::wake(program.as_deref(), args, log, &signals);

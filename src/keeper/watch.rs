@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use super::beats::Beats;
 use crate::act::logs::{LogWriter, Stream};
 use crate::act::spawn::spec::Spec;
 use crate::model::process::Entry;
@@ -17,7 +18,7 @@ use crate::table::{Slot, Table};
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
-/// How long after the last output memory is given back: one wake-up, and none after it.
+/// How long after there was something to do memory is given back: one wake-up, and none after it.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// How long after an entry could not be written this is tried again.
@@ -48,6 +49,7 @@ pub(super) struct Kept {
     pub(super) began: Instant,
     /// When the entry is to be written again, where that has failed.
     retry: Option<Instant>,
+    beats: Option<Beats>,
 }
 
 impl Kept {
@@ -61,7 +63,9 @@ impl Kept {
         signals: Signals,
     ) -> Self {
         let (job, outputs) = started;
+        let beats = Beats::of(&spec, job.pid());
         Self {
+            beats,
             spec,
             table,
             slot,
@@ -129,10 +133,12 @@ impl Kept {
                 kill_at = Some(now + job::LOOK);
             }
             self.write_again(now);
+            self.beat(now);
             let until = [
                 kill_at,
                 runs_out.filter(|_| why == Why::ByItself),
                 self.retry,
+                self.beats.as_ref().and_then(Beats::due_at),
             ];
             heard = self.next(until.into_iter().flatten().min());
         }
@@ -143,6 +149,22 @@ impl Kept {
     /// Waits until something happens, or until that moment, and takes what was printed.
     pub(super) fn next(&mut self, until: Option<Instant>) -> Heard {
         self.prints.next(&self.signals, until)
+    }
+
+    /// Beats for the agent, where that is wanted and due.
+    fn beat(&mut self, now: Instant) {
+        let Some(beats) = &mut self.beats else {
+            return;
+        };
+        if std::mem::take(&mut self.prints.printed) {
+            beats.printed();
+        }
+        if beats.due_at().is_some_and(|at| now >= at) {
+            if let Some(trouble) = beats.beat(now) {
+                self.prints.tell(&trouble);
+            }
+            self.prints.busy.get_or_insert(now);
+        }
     }
 
     /// Writes the entry that could not be written before, where it is time for that.
@@ -160,7 +182,9 @@ pub(super) struct Prints {
     outputs: Outputs,
     pub(super) log: Option<LogWriter>,
     buffer: Vec<u8>,
-    /// When there was last something to do; none since memory was given back.
+    /// True once something was printed.
+    printed: bool,
+    /// When there was first something to do since memory was given back.
     busy: Option<Instant>,
 }
 
@@ -170,6 +194,7 @@ impl Prints {
             outputs,
             log,
             buffer: Vec::new(),
+            printed: false,
             busy: None,
         }
     }
@@ -209,12 +234,11 @@ impl Prints {
             }
         };
         let now = Instant::now();
+        if quiet_at.is_some_and(|at| now >= at) {
+            self.rest();
+        }
         if ready.contains(&true) {
-            self.busy = Some(now);
-        } else if quiet_at.is_some_and(|at| now >= at) {
-            self.busy = None;
-            self.buffer = Vec::new();
-            memory::give_back();
+            self.busy.get_or_insert(now);
         }
         for (n, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
             if is_open[n] && ready[n + 1] {
@@ -224,6 +248,24 @@ impl Prints {
         match ready[0] {
             true => signals.heard(),
             false => Heard::default(),
+        }
+    }
+
+    /// Gives back the memory that waiting does not need.
+    pub(super) fn rest(&mut self) {
+        self.busy = None;
+        self.buffer = Vec::new();
+        if let Some(log) = &mut self.log {
+            log.rest();
+        }
+        memory::give_back();
+    }
+
+    /// Writes a word of the keeper's own to the log.
+    pub(super) fn tell(&mut self, text: &str) {
+        if let Some(log) = &mut self.log {
+            let text = format!("lazarus-pit: {text}\n");
+            log.write(Stream::Stderr, text.as_bytes(), host::now());
         }
     }
 
@@ -240,6 +282,7 @@ impl Prints {
         match rustix::io::read(&*fd, &mut self.buffer) {
             Err(Errno::AGAIN | Errno::INTR) => false,
             Ok(n) if n > 0 => {
+                self.printed = true;
                 if let Some(log) = &mut self.log {
                     log.write(stream, &self.buffer[..n], host::now());
                     // There is nobody to tell; the disk's own state tells more.

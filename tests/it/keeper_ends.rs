@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use lazarus_pit::act::spawn::spec::Answer;
+use lazarus_pit::act::spawn::spec::{Answer, BeatSpec};
 use lazarus_pit::model::process::{Entry, ProcessStatus};
+use lazarus_pit::model::step::BeatFor;
 use lazarus_pit::sys::host;
 use lazarus_pit::table::Host;
 use nix::sys::signal::{Signal, kill};
@@ -13,7 +14,7 @@ use rustix::process::{Resource, Rlimit};
 
 use crate::keeper::{Keeper, lives, spec};
 use crate::later::eventually;
-use crate::world::World;
+use crate::world::{World, now};
 
 /// Ends never, unless it is told to.
 const FOREVER: &str = "while :; do sleep 1; done";
@@ -188,8 +189,8 @@ fn a_killed_keeper_leaves_an_agent_whose_place_is_taken() {
     keeper.child.kill().unwrap();
     keeper.child.wait().unwrap();
     assert!(lives(pid));
-    let now = host::now();
-    let found = Host::this(now).look(&keeper.entry().unwrap(), now);
+    let at = host::now();
+    let found = Host::this(at).look(&keeper.entry().unwrap(), at);
     assert_eq!(found.status, ProcessStatus::Unkept);
     let other = Keeper::start(&w, &spec(&w, "r2", "exit 0")).answer();
     assert_eq!(other, Some(Answer::Occupied));
@@ -200,7 +201,7 @@ fn a_killed_keeper_leaves_an_agent_whose_place_is_taken() {
         let mut third = Keeper::start(&w, &spec(&w, &r#ref, "exit 0"));
         (third.answer() != Some(Answer::Occupied)).then(|| third.end())
     });
-    let found = Host::this(now).look(&keeper.entry().unwrap(), now);
+    let found = Host::this(at).look(&keeper.entry().unwrap(), at);
     assert_eq!(how(&found), (ProcessStatus::Unknown, None, None));
 }
 
@@ -284,4 +285,63 @@ fn a_keeper_of_an_idle_agent_sleeps() {
     });
     let most = if cfg!(debug_assertions) { 8192 } else { 3072 };
     assert!(of(&status(), "VmRSS") < most, "{}", status());
+}
+
+/// The beats of a keeper are those of its agent, told from them by their status.
+#[test]
+fn a_keeper_beats_for_an_agent_that_does_not() {
+    for (when, script) in [
+        (BeatFor::WhileAlive, "exec sleep 1000".to_owned()),
+        (BeatFor::OnOutput, format!("echo at work; {FOREVER}")),
+    ] {
+        let w = World::new();
+        w.cell("a").beat("a", 900);
+        let mut spec = spec(&w, "r1", &script);
+        spec.beat = Some(beats(when));
+        let mut keeper = Keeper::start(&w, &spec);
+        let pid = keeper.started();
+        let beat = kept_beat(&w, &keeper);
+        assert_eq!(beat["pid"], pid);
+        assert!(beat["timestamp"].as_f64().unwrap() > now() - 60.0);
+        keeper.signal(Signal::SIGTERM);
+        keeper.end();
+    }
+}
+
+/// Silence is what tells a hung agent from one that works.
+#[test]
+fn a_keeper_that_beats_on_output_is_silent_with_its_agent() {
+    let w = World::new();
+    w.cell("a").beat("a", 900);
+    let script = format!("while [ ! -e say ]; do sleep 0.02; done; echo done; {FOREVER}");
+    let mut spec = spec(&w, "r1", &script);
+    spec.beat = Some(beats(BeatFor::OnOutput));
+    let mut keeper = Keeper::start(&w, &spec);
+    keeper.started();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(heartbeat(&w).unwrap()["status"], "thinking");
+    w.put("a/worktree/say", "");
+    kept_beat(&w, &keeper);
+}
+
+fn beats(when: BeatFor) -> BeatSpec {
+    BeatSpec {
+        when,
+        every_ms: 60_000,
+        heartbeat_file: "state/heartbeat.json".into(),
+        allow_mounts: false,
+    }
+}
+
+/// The keeper's heartbeat, as soon as there is one.
+fn kept_beat(w: &World, keeper: &Keeper) -> serde_json::Value {
+    eventually(|| {
+        let log = keeper.log();
+        assert!(!log.contains("lazarus-pit:"), "{log}");
+        heartbeat(w).filter(|beat| beat["status"] == "kept")
+    })
+}
+
+fn heartbeat(w: &World) -> Option<serde_json::Value> {
+    serde_json::from_slice(&fs::read(w.heartbeat_path("a")).ok()?).ok()
 }
