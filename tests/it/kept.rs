@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use lazarus_pit::model::process::Entry;
+use lazarus_pit::model::process::{Entry, ProcessStatus};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -233,6 +233,17 @@ fn one_after_the_other(script: &str, many: usize) {
             before = all;
         }
     }
+    // Whoever kept them has nothing left to do, be it that there is no table any more.
+    let home = format!("HOME={}", stage.world.base().display());
+    let keepers = || {
+        let keeps = |pid: &i32| {
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.contains("__keeper")
+        };
+        let of_us = processes(|environ| String::from_utf8_lossy(environ).contains(&home));
+        of_us.iter().filter(|pid| keeps(pid)).count()
+    };
+    eventually(|| (keepers() == 1).then_some(()));
 }
 
 #[test]
@@ -274,6 +285,67 @@ fn what_hides_from_its_keepers_successor_keeps_its_place() {
         });
     }
     stage.never_two();
+}
+
+/// What has neither an environment nor a descriptor of its subject's any more is in its session
+/// all the same, be its leader gone.
+#[test]
+fn nor_does_what_is_left_of_a_session() {
+    for lost in ["nothing", "lock"] {
+        let stage = Stage::new();
+        let close = "for n in 3 4 5 6 7 8 9; do eval \"exec $n>&-\"; done";
+        let script = format!(
+            "{BIRTH} env -i sh -c '{close}; echo $$ >>pids; exec sleep 1000' & exec sleep 1000"
+        );
+        stage.plan(&script, "grace: 60ms, wake: false", AT_ONCE);
+        stage.check().code(1);
+        let pids = stage.born(2);
+        let entry = stage.latest();
+        for pid in [entry.keeper_pid.unwrap(), entry.pid.unwrap()] {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+            eventually(|| (!lives(pid)).then_some(()));
+        }
+        assert_eq!(pids.iter().filter(|pid| lives(**pid)).count(), 1);
+        lose(&stage.world.state(), lost);
+        stage.down("a");
+        let run = stage.check();
+        assert_eq!(run.verdict("a/main"), Some("revive"), "{lost}: {run}");
+        run.code(1);
+        assert!(lives(stage.born(4)[3]));
+        stage.never_two();
+        assert!(!pids.into_iter().any(lives), "{lost}: {run}");
+    }
+}
+
+/// It lives on beside nobody, and is well as long as it beats.
+#[test]
+fn an_agent_without_a_keeper_is_let_alone() {
+    let stage = Stage::new();
+    let limits = "limits: {backoff: {initial: 0s, max: 0s}}\n";
+    stage.plan(&format!("{BIRTH} exec sleep 1000"), "wake: false", limits);
+    stage.check().code(1);
+    let pid = stage.born(1)[0];
+    let keeper = stage.latest().keeper_pid.unwrap();
+    kill(Pid::from_raw(keeper), Signal::SIGKILL).unwrap();
+    eventually(|| (!lives(keeper)).then_some(()));
+    stage.world.beat("a", 0);
+    stage.check().code(0);
+    let entry = stage.latest();
+    assert_eq!(
+        (entry.status, entry.pid),
+        (ProcessStatus::Unkept, Some(pid))
+    );
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    eventually(|| (!lives(pid)).then_some(()));
+    stage.world.beat("a", 1);
+    // An end that nobody saw is no good one, and is seen at once.
+    let run = stage.check();
+    assert_eq!(run.verdict("a/main"), Some("revive"), "{run}");
+    let entry = &stage.entries()[0];
+    assert_eq!(
+        (entry.status, entry.exit_code),
+        (ProcessStatus::Unknown, None)
+    );
 }
 
 #[test]
