@@ -287,6 +287,33 @@ fn what_hides_from_its_keepers_successor_keeps_its_place() {
     stage.never_two();
 }
 
+/// Stopped, it hears of nothing, and neither does its keeper.
+#[test]
+fn nor_do_agents_that_are_stopped() {
+    let stage = Stage::new();
+    let script = format!("{BIRTH} sleep 1000 & wait");
+    stage.plan(&script, "grace: 60ms, wake: false", AT_ONCE);
+    stage.check().code(1);
+    let mut before = stage.born(1);
+    for (keeper_too, kept) in [(false, true), (true, true), (true, false)] {
+        let entry = stage.latest();
+        let signal = |pid: Option<i32>, signal| kill(Pid::from_raw(pid.unwrap()), signal).unwrap();
+        signal(entry.pid, Signal::SIGSTOP);
+        if keeper_too {
+            signal(entry.keeper_pid, Signal::SIGSTOP);
+        }
+        if !kept {
+            signal(entry.keeper_pid, Signal::SIGKILL);
+        }
+        stage.down("a");
+        stage.check().code(1);
+        let all = stage.born(before.len() + 1);
+        stage.never_two();
+        assert!(!before.iter().any(|pid| lives(*pid)));
+        before = all;
+    }
+}
+
 /// What has neither an environment nor a descriptor of its subject's any more is in its session
 /// all the same, be its leader gone.
 #[test]

@@ -1,15 +1,18 @@
 //! How agents end, and what comes of it: a run that is woken, a verdict, a budget that is used up.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use lazarus_pit::model::process::ProcessStatus;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::kept::{AT_ONCE, BIRTH, Stage, lives, processes};
+use crate::kept::{AT_ONCE, BIRTH, Stage, give, lives, processes};
 use crate::later::{codes, eventually};
 use crate::store::journal;
-use crate::world::{now, put};
+use crate::world::{NOBODY, make_dir, needs_root, now, put};
 
 /// Ends as soon as there is a file `go`, with the code that stands in it.
 const WAITS: &str = "while [ ! -s go ]; do sleep 0.01; done; exit $(cat go)";
@@ -161,7 +164,7 @@ fn a_woken_run_waits_for_the_lock() {
     stage.world.put("a/worktree/go", "1\n");
     let state = stage.world.state().display().to_string();
     let woken = eventually(|| {
-        let all = processes(|environ| environ.windows(state.len() - 6).next().is_some());
+        let all = processes(|_| true);
         all.into_iter().find(|pid| {
             let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             line.contains("--wait-lock") && line.contains(&state)
@@ -289,4 +292,74 @@ fn limits_are_an_agents_own() {
     assert_eq!(of(&all, "Max processes"), "4000 4000");
     let keeper = limits(entry.keeper_pid.unwrap());
     assert_ne!(of(&keeper, "Max open files"), "64 64");
+}
+
+/// In either layout, and with the rights of the one whose cell it is.
+#[test]
+fn a_keeper_beats_for_its_agent_as_its_cells_owner() {
+    let stage = Stage::new();
+    stage.world.canonical("b", &["claude"]);
+    give(&stage.world.path("b"), NOBODY);
+    stage.down("b/claude");
+    let keys = "wake: false, grace: 60ms, beat: while_alive";
+    stage.plan("exec sleep 1000", keys, "stale_after: 4s\n");
+    stage.check().code(1);
+    for subject in ["a", "b/claude"] {
+        let path = stage.world.heartbeat_path(subject);
+        let beat = || -> Option<Value> { serde_json::from_slice(&fs::read(&path).ok()?).ok() };
+        let kept = || beat().filter(|beat| beat["status"] == "kept");
+        let first = eventually(kept)["timestamp"].as_f64().unwrap();
+        eventually(|| kept().filter(|beat| beat["timestamp"].as_f64() > Some(first)));
+        if nix::unistd::geteuid().is_root() {
+            assert_eq!(fs::metadata(&path).unwrap().uid(), NOBODY);
+        }
+    }
+    let run = stage.world.run(&["--json"]);
+    run.code(0);
+    assert_eq!(run.agent("b", "claude")["last_status"], "kept", "{run}");
+    // No beats without an agent, and its end counts more than the last of them.
+    for entry in stage.entries() {
+        kill(Pid::from_raw(entry.pid.unwrap()), Signal::SIGKILL).unwrap();
+    }
+    over(&stage, 2);
+    let run = stage.world.run(&["--json"]);
+    assert!(codes(&run, "a/main").contains(&"exited"), "{run}");
+    assert!(codes(&run, "b/claude").contains(&"exited"), "{run}");
+}
+
+/// Its agent has nowhere to lead it: a link in the heartbeat's place is not followed.
+#[test]
+fn a_keeper_beats_through_no_link() {
+    let stage = Stage::new();
+    let target = stage.world.base().join("target");
+    put(&target, b"untouched");
+    let beat = stage.world.heartbeat_path("a");
+    let script = "rm state/heartbeat.json; ln -s ../../../target state/heartbeat.json; \
+         mv state st; ln -s ../../vault state; echo moved; exec sleep 1000";
+    let vault = stage.world.base().join("vault");
+    make_dir(&vault, 0o777);
+    let keys = "wake: false, grace: 60ms, beat: while_alive, cwd: .";
+    stage.plan(script, keys, "stale_after: 4s\n");
+    stage.check().code(1);
+    stage.said("a/main.log", "moved");
+    // It says so, and goes on.
+    stage.said("a/main.log", "heartbeat");
+    assert_eq!(fs::read(&target).unwrap(), b"untouched");
+    assert_eq!(fs::read_dir(&vault).unwrap().count(), 0);
+    assert!(lives(stage.latest().pid.unwrap()), "{}", beat.display());
+}
+
+/// As an ordinary user too.
+#[test]
+fn a_crash_under_an_ordinary_users_checker_is_mended_as_well() {
+    if !needs_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let script = format!("{BIRTH} [ $(wc -l <pids) -gt 1 ] || exit 3; exec sleep 1000");
+    let limits = "limits: {backoff: {initial: 0s, max: 0s}}\n";
+    stage.plan(&script, "grace: 60ms", limits);
+    stage.world.cmd(&["--json"]).user(NOBODY).run().code(1);
+    assert!(lives(stage.born(2)[1]));
+    stage.never_two();
 }
