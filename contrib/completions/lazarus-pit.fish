@@ -74,6 +74,9 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "reset" -d '
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "start" -d 'Carry out a subject\'s plan now, whatever its conditions say'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "restart" -d 'The same, with what lives of the subject ended first'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "history" -d 'Incidents of the past and open ones, the newest last'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "ps" -d 'The processes that were started: the living ones, and what ended within a day'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "close" -d 'End a subject\'s processes and pause it, so that no run brings it back'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "destroy" -d 'End all that works in a cell, and remove the cell with its logs'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "logs" -d 'What a subject\'s processes have printed: the last lines'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
@@ -459,6 +462,68 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -l json
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l all -d 'All that the process table has (JSON always has all)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l living -d 'Only those that live'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l restart -d 'Do not pause it: the next run decides about it by its plan'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand close" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l state-dir -d 'Where lock, state and journal lie [default: $LAZARUS_PIT_STATE_DIR, /var/lib/lazarus-pit or ~/.local/state/lazarus-pit]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l plans -d 'A plan file, or a directory of *.yaml and *.yml; repeatable' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l heartbeat-dir -d 'Where the meta-heartbeat is written [default: heartbeat_dir, STATE_DIR/heartbeats]' -r -F
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l trust-owner -d 'Accept configuration and plan files of one more owner; repeatable' -r
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l format -d 'How results are written [default: human]' -r -f -a "human\t'For people'
+json\t'One JSON document'
+jsonl\t'One JSON object a line'
+junit\t'JUnit XML: a test case a subject'
+nagios\t'One line and exit status of a monitoring plugin'
+prometheus\t'Text exposition for node_exporter\'s textfile collector'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l color -d 'Colours: only on a terminal, always or never ($NO_COLOR is honoured)' -r -f -a "auto\t'Only on a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l yes -d 'Yes, remove it: without this nothing is done'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l keep-logs -d 'Leave its logs'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -l json -d 'The same as --format json'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand destroy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand logs" -s n -l lines -d 'At most so many lines, the last ones' -r
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand logs" -l config -d 'Configuration file, YAML or JSON [default: $LAZARUS_PIT_CONFIG, ~/.config/lazarus-pit/config.yaml, /etc/lazarus-pit/config.yaml]' -r -F
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand logs" -l root -d 'Missions root: the directory that holds the cells [default: missions_root, /var/missions]' -r -F
@@ -584,27 +649,30 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -l json -d 
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s v -l verbose -d 'More log lines on standard error; repeatable ($RUST_LOG wins)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s q -l quiet -d 'Nothing at all where the exit is 0; machine formats are never silenced'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "check" -d 'One pass over the cells (what no command means)'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "init" -d 'Make a cell, or add what one lacks'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "list" -d 'Every cell, archived ones too'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "status" -d 'What the last run left in the state'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "explain" -d 'Say why the next run would do what it would do'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "plan" -d 'Check plans, and show them'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "approve" -d 'Agree to the attempt that is asked about'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "deny" -d 'Refuse the attempt that is asked about'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "pause" -d 'Take a subject out of revival'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "resume" -d 'Give a subject back to revival'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "reset" -d 'Forget a subject\'s attempts, refusals and hopelessness'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "start" -d 'Carry out a subject\'s plan now, whatever its conditions say'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "restart" -d 'The same, with what lives of the subject ended first'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "history" -d 'Incidents of the past and open ones, the newest last'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "logs" -d 'What a subject\'s processes have printed: the last lines'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "simulate" -d 'Try plans on a recorded journal or on a made-up scenario, beside those in force'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "completions" -d 'Completions for a shell'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "man" -d 'The manual page'
-complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history logs beat heartbeats simulate completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "check" -d 'One pass over the cells (what no command means)'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "init" -d 'Make a cell, or add what one lacks'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "list" -d 'Every cell, archived ones too'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "status" -d 'What the last run left in the state'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "explain" -d 'Say why the next run would do what it would do'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "plan" -d 'Check plans, and show them'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "approve" -d 'Agree to the attempt that is asked about'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "deny" -d 'Refuse the attempt that is asked about'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "pause" -d 'Take a subject out of revival'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "resume" -d 'Give a subject back to revival'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "reset" -d 'Forget a subject\'s attempts, refusals and hopelessness'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "start" -d 'Carry out a subject\'s plan now, whatever its conditions say'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "restart" -d 'The same, with what lives of the subject ended first'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "history" -d 'Incidents of the past and open ones, the newest last'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "ps" -d 'The processes that were started: the living ones, and what ended within a day'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "close" -d 'End a subject\'s processes and pause it, so that no run brings it back'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "destroy" -d 'End all that works in a cell, and remove the cell with its logs'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "logs" -d 'What a subject\'s processes have printed: the last lines'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "beat" -d 'Write a heartbeat, for agents in any language'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "heartbeats" -d 'Read every heartbeat in the heartbeat directory and say which job is late'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "simulate" -d 'Try plans on a recorded journal or on a made-up scenario, beside those in force'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "completions" -d 'Completions for a shell'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "man" -d 'The manual page'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and not __fish_seen_subcommand_from check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "lint" -d 'Say all that is wrong with plans, and with the configuration'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "schema" -d 'Print the JSON Schema of a plan, for editors'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand help; and __fish_seen_subcommand_from plan" -f -a "test" -d 'Put plans to their own tests'

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::leftovers;
 use super::stage::{Stage, action, command, eventually, results, sh};
-use crate::model::action::{Action, AttemptResult, StepResult};
+use crate::model::action::{Action, AttemptResult};
 use crate::model::event::{Event, Kind};
-use crate::model::step::{Spawn, Step};
+
 use crate::model::time::Timestamp;
 use crate::sys::host;
 

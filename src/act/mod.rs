@@ -12,6 +12,7 @@
 //! [`heartbeats`] changes nothing; it reads what scheduled jobs left of themselves.
 
 pub mod beat;
+pub mod destroy;
 pub mod environment;
 pub mod heartbeats;
 pub mod init;

@@ -200,9 +200,8 @@ impl Crew {
         }
         let due = waiting.drain(..ready.len());
         let due: Vec<(usize, Arc<Action>)> = due.map(|(n, due)| (n, Arc::new(due))).collect();
-        let intents = due
-            .iter()
-            .map(|(_, due)| attempt::intent(due, &self.around));
+        let begun = due.iter().filter(|(_, due)| !due.resumed);
+        let intents = begun.map(|(_, due)| attempt::intent(due, &self.around));
         record(intents.collect(), true)?;
         for (go, (place, action)) in ready.into_iter().zip(due) {
             let running = Running {

@@ -187,6 +187,7 @@ pub(super) fn action(subject: &str, steps: impl IntoIterator<Item = Run>) -> Act
             cell: Some((cell.to_owned(), format!("/missions/{cell}").into())),
             name: name.to_owned(),
         },
+        resumed: false,
     }
 }
 

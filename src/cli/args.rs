@@ -250,6 +250,36 @@ pub enum Command {
         #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100_000))]
         last: u32,
     },
+    /// The processes that were started: the living ones, and what ended within a day
+    Ps {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: Option<String>,
+        /// All that the process table has (JSON always has all)
+        #[arg(long)]
+        all: bool,
+        /// Only those that live
+        #[arg(long, conflicts_with = "all")]
+        living: bool,
+    },
+    /// End a subject's processes and pause it, so that no run brings it back
+    Close {
+        /// CELL/AGENT, a cell for all its agents, or gateway:NAME
+        subject: String,
+        /// Do not pause it: the next run decides about it by its plan
+        #[arg(long)]
+        restart: bool,
+    },
+    /// End all that works in a cell, and remove the cell with its logs
+    Destroy {
+        /// The cell
+        cell: String,
+        /// Yes, remove it: without this nothing is done
+        #[arg(long)]
+        yes: bool,
+        /// Leave its logs
+        #[arg(long)]
+        keep_logs: bool,
+    },
     /// What a subject's processes have printed: the last lines
     Logs(LogsArgs),
     /// Write a heartbeat, for agents in any language

@@ -3,7 +3,9 @@
 pub mod args;
 mod cells;
 mod check;
+mod close;
 mod compared;
+mod destroy;
 mod explain;
 mod generate;
 mod history;
@@ -12,6 +14,7 @@ mod logs;
 mod out;
 mod plan;
 mod plan_test;
+mod ps;
 mod remembered;
 mod setup;
 mod simulate;
@@ -26,6 +29,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::model::exit::{Exit, Failure};
+use crate::report::processes::Extent;
 use args::{Cli, Command, Common};
 use out::Owed;
 use setup::Setup;
@@ -146,6 +150,30 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::History { subject, last } => {
             let setup = Setup::load(&common, None)?;
             history::history(&common, &setup, subject.as_deref(), last)
+        }
+        Command::Ps {
+            subject,
+            all,
+            living,
+        } => {
+            let extent = match (all, living) {
+                (true, _) => Extent::All,
+                (_, true) => Extent::Living,
+                _ => Extent::Recent,
+            };
+            let setup = Setup::load(&common, None)?;
+            ps::ps(&common, &setup, subject.as_deref(), extent)
+        }
+        Command::Close { subject, restart } => {
+            close::close(&common, Setup::load(&common, None)?, &subject, restart)
+        }
+        Command::Destroy {
+            cell,
+            yes,
+            keep_logs,
+        } => {
+            let setup = Setup::load(&common, None)?;
+            destroy::destroy(&common, setup, &cell, yes, keep_logs)
         }
         Command::Logs(args) => logs::logs(&common, &Setup::load(&common, None)?, &args),
         Command::Simulate(args) => simulate::simulate(&common, &args),

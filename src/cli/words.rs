@@ -20,18 +20,12 @@ use crate::model::exit::{Exit, Failure};
 use crate::model::state::State;
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
-use crate::pipeline;
+use crate::pipeline::{self, word};
 use crate::store::StoreError;
 use crate::store::dir::StateDir;
-use crate::store::lock::{self, Holder, Refused};
-use crate::store::state::Store;
-use crate::sys::host;
 
 pub(super) use consent::{approve, deny};
-pub(super) use pauses::{pause, reset, resume};
-
-/// How long a run's lock is waited for.
-const WAIT: Duration = Duration::from_secs(10);
+pub(super) use pauses::{pause, remembered, reset, resume};
 
 /// How long a word may take: a holder of the lock that is much older is taken to hang.
 const DEADLINE: Duration = Duration::from_secs(50);
@@ -46,7 +40,7 @@ struct Document<'a> {
 
 /// One event, as far as it is of interest.
 #[derive(Serialize)]
-struct Recorded<'a> {
+pub(super) struct Recorded<'a> {
     event: Kind,
     ts: Timestamp,
     subject: Option<&'a str>,
@@ -59,7 +53,7 @@ struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    fn of(event: &'a Event) -> Self {
+    pub(super) fn of(event: &'a Event) -> Self {
         Self {
             event: event.event,
             ts: event.ts,
@@ -125,42 +119,14 @@ impl Order<'_> {
                 path.display()
             )));
         }
-        let dir = StateDir::create(&path, &self.setup.trust).map_err(failed)?;
-        let run = pipeline::run_id(host::now());
-        let me = Holder::me(&run, DEADLINE);
-        let lock = lock::acquire(&dir, &me, WAIT).map_err(|refused| match refused {
-            Refused::Busy(message) => Failure::new(Exit::Busy, message),
-            Refused::Failed(e) => failed(e),
+        let trust = &self.setup.trust;
+        let (events, warnings) = word::under_lock(&path, trust, DEADLINE, |held| {
+            let mut events = choose(&held.store.state, held.now)?;
+            held.record(&mut events)?;
+            let told = pipeline::tell_of_word(&self.setup.config, &events);
+            held.store.warnings.extend(told);
+            Ok(events)
         })?;
-        let now = host::now();
-        let mut store = Store::open(&dir, &lock, &run, now).map_err(failed)?;
-        // Whose run was ended for this one's sake must be seen, whatever comes of the rest.
-        if let Some(hung) = &lock.ended {
-            let killed = Event {
-                pid: Some(hung.pid),
-                reason: Some(format!("run {} hung", hung.run)),
-                ..Event::new(Kind::RunKilled, now, &run)
-            };
-            store
-                .record(&mut [killed])
-                .and_then(|()| store.save())
-                .map_err(failed)?;
-        }
-        let mut events = choose(&store.state, now)?;
-        let actor = format!("operator:{}", host::operator());
-        for event in &mut events {
-            event.ts = now;
-            event.run.clone_from(&run);
-            event.actor.clone_from(&actor);
-        }
-        store
-            .record(&mut events)
-            .and_then(|()| store.save())
-            .map_err(failed)?;
-        let mut warnings = std::mem::take(&mut store.warnings);
-        warnings.extend(pipeline::tell_of_word(&self.setup.config, &events));
-        drop(store);
-        drop(lock);
         if !self.common.quiet {
             warn_all(warnings);
         }
@@ -169,7 +135,7 @@ impl Order<'_> {
 }
 
 /// An event about a subject. Who, when and in which run is filled in where it is recorded.
-fn event(kind: Kind, subject: &str) -> Event {
+pub(super) fn event(kind: Kind, subject: &str) -> Event {
     Event {
         subject: Some(subject.to_owned()),
         ..Event::new(kind, Timestamp::default(), "")

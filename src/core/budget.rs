@@ -82,6 +82,7 @@ mod tests {
             canary: false,
             spawn_at: None,
             steps: 0,
+            approval: None,
         }
     }
 

@@ -271,6 +271,7 @@ pub(super) fn action(case: &Case<'_>, plan: &Plan, steps: Vec<Step>, root: &str)
             cell,
             name: name.to_owned(),
         },
+        resumed: false,
     }
 }
 

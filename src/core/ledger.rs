@@ -70,6 +70,7 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::RunStarted
         | Kind::RunKilled
         | Kind::ProcessStarted
+        | Kind::Destroyed
         | Kind::StateRecovered
         | Kind::Unknown => {}
     }
@@ -229,6 +230,7 @@ fn intent(state: &mut State, event: &Event) {
         canary: event.canary,
         spawn_at: spawns.and_then(|at| u32::try_from(at).ok()),
         steps: u32::try_from(event.steps.len()).unwrap_or(u32::MAX),
+        approval: None,
     };
     let open = state
         .subjects
@@ -239,9 +241,33 @@ fn intent(state: &mut State, event: &Event) {
     }
     remember(state, subject, |memory| {
         // One approval covers one attempt.
-        memory.approval = None;
-        memory.attempts.push(attempt);
+        let approval = memory.approval.take();
+        memory.attempts.push(Attempt {
+            approval,
+            ..attempt
+        });
     });
+}
+
+/// The state as it would be had an attempt not been begun: for one of which nothing was carried out,
+/// so that the rules can say once more whether it is to be.
+pub fn unmake(state: &mut State, subject: &str, attempt_ref: &str) {
+    let mut incident = None;
+    remember(state, subject, |memory| {
+        let place = memory.attempts.iter().position(|a| a.r#ref == attempt_ref);
+        if let Some(place) = place {
+            let attempt = memory.attempts.remove(place);
+            memory.approval = attempt.approval;
+            incident = Some((attempt.incident, attempt.number));
+        }
+    });
+    let open = state.subjects.get_mut(subject);
+    let open = open.and_then(|s| s.incident.as_mut());
+    if let (Some(open), Some((id, number))) = (open, incident)
+        && open.id == id
+    {
+        open.attempts = open.attempts.min(number.saturating_sub(1));
+    }
 }
 
 fn step(state: &mut State, event: &Event) {

@@ -37,6 +37,9 @@ pub struct Action {
     pub stale_after: Option<Duration>,
     /// Where it happens.
     pub place: Place,
+    /// True for one whose intent is in the journal already: its run was killed before it carried
+    /// out anything of it.
+    pub resumed: bool,
 }
 
 /// What an attempt is made for.

@@ -54,6 +54,8 @@ pub enum Kind {
     Resumed,
     /// An operator had a subject's attempts and refusals forgotten.
     Reset,
+    /// An operator had a cell removed.
+    Destroyed,
     /// A broken state file was set aside and rebuilt from this journal.
     StateRecovered,
     /// An event of another version: kept, without effect.

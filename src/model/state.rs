@@ -189,6 +189,9 @@ pub struct Attempt {
     /// How many steps it has.
     #[serde(default)]
     pub steps: u32,
+    /// What a human had agreed to, where someone had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
 }
 
 /// A question to a human, and the answer.

@@ -6,11 +6,13 @@
 
 mod acting;
 mod cells;
+pub mod closing;
 mod consider;
 mod ending;
 mod kept;
 mod ordering;
 mod settling;
+pub mod word;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -337,8 +339,7 @@ fn locked(
     }));
     store.record(&mut first).map_err(of_store)?;
     let mut kept = Kept::read(request, now).map_err(of_store)?;
-    let settled = settling::settle(&mut store, &mut kept, &request.state_dir, &about.id);
-    store.warnings.extend(settled.map_err(of_store)?);
+    let unbegun = settling::settle(&mut store, &mut kept, &about.id).map_err(of_store)?;
     let prune = acting::is_another_day(&store.state, now);
     kept.sweep(&mut store, &about.id, host::now(), prune)
         .map_err(of_store)?;
@@ -346,12 +347,18 @@ fn locked(
 
     let ended = kept.ended();
     let lost = store.lost;
-    let judged = judge(request, &store.state, lost, now, deadline, ended);
+    let undone = unbegun.undone(&store.state);
+    let judged = judge(request, &undone, lost, now, deadline, ended);
+    drop(undone);
     let mut judged = match judged {
         Ok(judged) => judged,
         Err(failure) => return Err(give_up(request, &mut store, &about, &scope, failure)),
     };
     store.told = Some(cells::told(&judged.snapshot));
+    let list = &mut judged.decisions.list;
+    unbegun
+        .take_up(list, &mut store, &mut kept, &request.state_dir, &about.id)
+        .map_err(of_store)?;
     let in_scope = |cell: &str| request.is_in_scope(cell);
     let vanished = holds::believes_absence(&judged.warnings);
     let mut code = host::code;

@@ -2,16 +2,19 @@
 //! begun and of which no end is recorded was made, and is not made again.
 //!
 //! Whether its agent was started, the process table and the living processes say. One that was is
-//! adopted. One that was not never will be: the attempt is claimed here, so that a keeper which is
-//! late finds it taken.
+//! adopted. Where nothing of the attempt was carried out, it is made now if it is still due, under
+//! the id that it has, and claimed here if it is not, so that a keeper which is late finds it taken.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::kept::Kept;
 use crate::act::leftovers::{Ended, Found, end_leftovers_but};
 use crate::act::spawn::strays;
-use crate::model::action::AttemptResult;
-use crate::model::cell::Warning;
+use crate::core::ledger;
+use crate::model::action::{Action, AttemptResult};
+use crate::model::cell::{Code, Reason, Warning};
+use crate::model::decision::{Decision, Verdict};
 use crate::model::event::{Event, Kind};
 use crate::model::process::{Entry, ProcessStatus};
 use crate::model::state::{Attempt, State};
@@ -168,59 +171,138 @@ fn attempt_ref(open: &Open) -> &str {
 
 /// Settles the attempts of runs that were killed: agents that were started are adopted, whatever
 /// else is still running is ended, and the attempts count as made.
+///
+/// Those of which nothing was carried out are left open, and returned: whether they are to be made,
+/// the rules say.
 pub(super) fn settle(
     store: &mut Store<'_>,
     kept: &mut Kept,
-    state_dir: &std::path::Path,
     run: &str,
-) -> Result<Vec<Warning>, StoreError> {
-    let mut all = open(&store.state);
-    if all.is_empty() {
-        return Ok(Vec::new());
+) -> Result<Unbegun, StoreError> {
+    let mut unbegun = Unbegun::default();
+    let mut all = Vec::new();
+    for mut open in open(&store.state) {
+        if open.attempt.spawn_at.is_some() && !find_agent(&mut open, kept)? {
+            unbegun.0.push(open);
+        } else {
+            all.push(open);
+        }
     }
-    for open in all.iter_mut().filter(|o| o.attempt.spawn_at.is_some()) {
-        find_agent(open, kept, state_dir)?;
+    finish(&all, store, run)?;
+    Ok(unbegun)
+}
+
+/// Attempts that were begun by a run that was killed before it carried out anything of them.
+#[derive(Default)]
+pub(super) struct Unbegun(Vec<Open>);
+
+impl Unbegun {
+    /// The state by which it is decided whether they are to be made.
+    pub(super) fn undone<'s>(&self, state: &'s State) -> Cow<'s, State> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(state);
+        }
+        let mut state = state.clone();
+        for Open {
+            subject, attempt, ..
+        } in &self.0
+        {
+            ledger::unmake(&mut state, subject, &attempt.r#ref);
+        }
+        Cow::Owned(state)
+    }
+
+    /// Has those that are due made under the ids that they have, which keeps them from being made
+    /// twice; the others are settled for good.
+    pub(super) fn take_up(
+        self,
+        decisions: &mut [Decision],
+        store: &mut Store<'_>,
+        kept: &mut Kept,
+        state_dir: &std::path::Path,
+        run: &str,
+    ) -> Result<(), StoreError> {
+        let mut rest = Vec::new();
+        for mut open in self.0 {
+            let mut decisions = decisions.iter_mut();
+            let decision = decisions.find(|d| d.subject == open.subject);
+            let due = decision.filter(|decision| decision.action.is_some());
+            if let Some(decision) = due {
+                let is_it = |action: &&mut Box<Action>| {
+                    action.attempt == open.attempt.number
+                        && action.incident == open.attempt.incident
+                        && action.plan_hash == open.attempt.plan_hash
+                };
+                if let Some(action) = decision.action.as_mut().filter(is_it) {
+                    action.r#ref.clone_from(&open.attempt.r#ref);
+                    action.resumed = true;
+                    continue;
+                }
+                // It counts now, so that another is not due before the next run has said so.
+                decision.action = None;
+                decision.verdict = Verdict::Backoff;
+                let message = format!("attempt {} was interrupted", open.attempt.number);
+                decision.because.push(Reason::new(Code::Backoff, message));
+            }
+            if bury(&open, kept, state_dir)? {
+                let why = "its agent was not started, and is not any more";
+                open.why_not = Some(why.to_owned());
+            } else {
+                // Its keeper was faster.
+                find_agent(&mut open, kept)?;
+            }
+            rest.push(open);
+        }
+        finish(&rest, store, run)
+    }
+}
+
+/// Records how attempts ended, and ends what they left running.
+fn finish(all: &[Open], store: &mut Store<'_>, run: &str) -> Result<(), StoreError> {
+    if all.is_empty() {
+        return Ok(());
     }
     let refs: Vec<String> = all.iter().map(|o| o.attempt.r#ref.clone()).collect();
     let spared = |found: &Found| all.iter().any(|open| open.spares(found));
     let found = end_leftovers_but(&refs, LEFTOVER_GRACE, &spared);
     let now = host::now();
     let (mut events, mut warnings) = (Vec::new(), Vec::new());
-    for open in &all {
+    for open in all {
         let (of_it, warning) = open.settle(&found, now, run);
         events.extend(of_it);
         warnings.push(warning);
     }
     store.record(&mut events)?;
     store.sync()?;
-    Ok(warnings)
+    store.warnings.extend(warnings);
+    Ok(())
 }
 
-/// Finds out whether an attempt has started its agent, and sees to it that it does not do so later.
-fn find_agent(
-    open: &mut Open,
-    kept: &mut Kept,
-    state_dir: &std::path::Path,
-) -> Result<(), StoreError> {
+/// Claims an attempt that is not to be made any more. False where its keeper was faster.
+fn bury(open: &Open, kept: &mut Kept, state_dir: &std::path::Path) -> Result<bool, StoreError> {
     if kept.table.is_none() {
         kept.table = Some(Table::create(state_dir)?);
     }
     let Some(table) = &kept.table else {
-        return Ok(());
+        return Ok(false);
+    };
+    match table.claim(&tombstone(open)) {
+        Ok(()) => Ok(true),
+        Err(Unclaimed::Taken) => Ok(false),
+        Err(Unclaimed::Failed(e)) => Err(e),
+    }
+}
+
+/// Finds out whether an attempt has started its agent. False where nothing of it was carried out.
+fn find_agent(open: &mut Open, kept: &mut Kept) -> Result<bool, StoreError> {
+    let unbegun = open.attempt.steps_over == 0 && open.attempt.spawn_at == Some(0);
+    let Some(table) = &kept.table else {
+        return Ok(!unbegun);
     };
     let unread = |why: String| StoreError::new("reading the process table", table.path(), why);
     let mut entry = table.entry(attempt_ref(open)).map_err(unread)?;
-    if entry.is_none() {
-        match table.claim(&tombstone(open)) {
-            Ok(()) => {
-                let why = "its agent was not started, and is not any more";
-                open.why_not = Some(why.to_owned());
-                return Ok(());
-            }
-            // Its keeper was faster.
-            Err(Unclaimed::Taken) => entry = table.entry(attempt_ref(open)).map_err(unread)?,
-            Err(Unclaimed::Failed(e)) => return Err(e),
-        }
+    if entry.is_none() && unbegun {
+        return Ok(false);
     }
     let until = Instant::now() + TO_START;
     while let Some(now) = &entry
@@ -232,7 +314,8 @@ fn find_agent(
         entry = table.entry(attempt_ref(open)).map_err(unread)?;
     }
     let Some(mut entry) = entry else {
-        return Ok(());
+        open.why_not = Some("its agent was not started".to_owned());
+        return Ok(true);
     };
     let now = host::now();
     let mut is = kept.host.look(&entry, now);
@@ -258,7 +341,7 @@ fn find_agent(
     kept.entries.retain(|e| e.r#ref != is.r#ref);
     kept.entries.push(entry);
     kept.entries.sort_by(|a, b| a.r#ref.cmp(&b.r#ref));
-    Ok(())
+    Ok(true)
 }
 
 /// The agent that an attempt started and that nobody wrote down: the leader of its session.
@@ -310,11 +393,16 @@ pub(super) fn settle_in(state: &mut State, kept: &Kept, now: Timestamp) -> Vec<W
     for mut open in open(state) {
         let of_it = kept.entries.iter();
         let entry = of_it.rev().find(|e| e.r#ref == open.attempt.r#ref);
+        let unbegun = open.attempt.steps_over == 0 && open.attempt.spawn_at == Some(0);
+        if entry.is_none() && unbegun {
+            ledger::unmake(state, &open.subject, &open.attempt.r#ref);
+            continue;
+        }
         open.started = entry.filter(|e| e.pid.is_some()).cloned();
         let (events, warning) = open.settle(&Ended::default(), now, "");
         for event in events {
             let seq = state.applied + 1;
-            crate::core::ledger::apply(state, &Event { seq, ..event });
+            ledger::apply(state, &Event { seq, ..event });
         }
         warnings.push(warning);
     }

@@ -7,6 +7,7 @@ pub mod jsonl;
 pub mod junit;
 pub mod nagios;
 pub mod ping;
+pub mod processes;
 pub mod prometheus;
 #[cfg(test)]
 mod sample;

@@ -335,6 +335,7 @@ fn attempts(given: &Given, plan: &Plan, now: Timestamp) -> Vec<Attempt> {
                 canary: false,
                 spawn_at: None,
                 steps: 0,
+                approval: None,
                 steps_over: 0,
             }
         })

@@ -107,6 +107,23 @@ pub fn user_name(uid: u32) -> String {
     }
 }
 
+/// A signal's name, `SIGKILL`; for one that has none, `signal 42`.
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
+    match nix::sys::signal::Signal::try_from(signal) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {signal}"),
+    }
+}
+
+/// How many columns the terminal has on which standard output is shown; `None` where it is shown on
+/// none, or the terminal does not say.
+#[must_use]
+pub fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// Who gives an order from the shell: the login name of the real user; under sudo, of the one who
 /// called it. It is for the record: whoever is root can write there what they like anyway.
 #[must_use]

@@ -13,6 +13,7 @@ pub mod offspring;
 pub mod owner;
 pub mod process;
 pub mod procs;
+pub mod remove;
 pub mod spawn;
 pub mod target;
 pub mod trust;

@@ -3,10 +3,12 @@
 //! All that `/proc` says may be another's by the time it is read; so whoever is found is held by a
 //! descriptor and looked at again before it gets a signal.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
+use std::time::Duration;
 
+use nix::unistd::SysconfVar;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::process;
@@ -87,6 +89,67 @@ pub fn signal_other_groups(session: i32, signal: Signal) {
             let _ = rustix::process::pidfd_send_signal(fd, signal);
         }
     }
+}
+
+/// What the processes of one session take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time of all of them, and of their children that were waited for.
+    pub cpu: Duration,
+    /// Resident memory in bytes; what several share is counted for each.
+    pub memory_bytes: u64,
+}
+
+/// What each session of this host takes, by one look at all processes.
+#[must_use]
+pub fn usage() -> HashMap<i32, Usage> {
+    let page = unit(SysconfVar::PAGE_SIZE);
+    let mut all: HashMap<i32, Usage> = HashMap::new();
+    for pid in pids() {
+        let Some((session, spent, pages)) = taken(pid) else {
+            continue;
+        };
+        let usage = all.entry(session).or_default();
+        usage.cpu += ticks(spent);
+        usage.memory_bytes = usage
+            .memory_bytes
+            .saturating_add(pages.saturating_mul(page));
+    }
+    all
+}
+
+/// Session, processor time in ticks, and resident pages of a process: fields 6, 14 to 17 and 24.
+fn taken(pid: i32) -> Option<(i32, u64, u64)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
+    let fields: Vec<&str> = std::str::from_utf8(after)
+        .ok()?
+        .split_ascii_whitespace()
+        .collect();
+    // The state is field 3.
+    let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
+    let positive = |field| u64::try_from(number(field)?).ok();
+    let mut spent = 0;
+    for field in 14..=17 {
+        spent += positive(field)?;
+    }
+    Some((i32::try_from(number(6)?).ok()?, spent, positive(24)?))
+}
+
+/// A number of the kernel's clock ticks as a time.
+#[must_use]
+pub fn ticks(number: u64) -> Duration {
+    let nanos = u128::from(number) * 1_000_000_000 / u128::from(unit(SysconfVar::CLK_TCK));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// One of the kernel's units, never 0.
+fn unit(which: SysconfVar) -> u64 {
+    let known = nix::unistd::sysconf(which).ok().flatten();
+    known
+        .and_then(|n| u64::try_from(n).ok())
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// A living process, with what some variables of its environment say.
@@ -206,6 +269,14 @@ pub fn ancestors() -> HashSet<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_session_takes_memory_and_time() {
+        let own = kin(std::process::id().cast_signed()).unwrap().session;
+        let usage = usage()[&own];
+        assert!(usage.memory_bytes > 100_000, "{usage:?}");
+        assert!(usage.memory_bytes < 1 << 40, "{usage:?}");
+    }
 
     #[test]
     fn we_have_a_parent_and_a_session_and_never_find_ourselves() {

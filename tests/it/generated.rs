@@ -62,6 +62,13 @@ fn the_schema_is_that_of_a_plan() {
 }
 
 #[test]
+fn the_schema_is_that_of_the_process_table() {
+    let mut made = serde_json::to_vec_pretty(&lazarus_pit::report::processes::schema()).unwrap();
+    made.push(b'\n');
+    compare("docs/schema/ps.schema.json", &made);
+}
+
+#[test]
 fn every_exit_code_stands_in_its_document() {
     let doc = include_str!("../../docs/exit-codes.md");
     for exit in Exit::ALL {

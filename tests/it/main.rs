@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod agents;
 mod attack;
 mod classify;
 mod classify_agents;
@@ -10,6 +11,7 @@ mod clock;
 mod cmd;
 mod config_trust;
 mod crash;
+mod destroy;
 mod disk;
 mod docs;
 mod dry_run;
@@ -35,7 +37,9 @@ mod kept_days;
 mod kept_ends;
 mod kept_out;
 mod kept_users;
+mod kill;
 mod later;
+mod living;
 mod lock;
 mod logs;
 mod output;
@@ -43,6 +47,7 @@ mod ping;
 mod plan_lint;
 mod plan_test;
 mod plans_hostile;
+mod processes;
 mod readers;
 mod recovery;
 mod report;
@@ -52,6 +57,7 @@ mod scale;
 mod shipped;
 mod simulate;
 mod soak;
+mod spawn_crash;
 mod status;
 mod steps;
 mod store;

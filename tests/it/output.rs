@@ -101,6 +101,14 @@ impl Run {
         self
     }
 
+    /// Asserts that standard output contains this.
+    #[track_caller]
+    pub(crate) fn stdout_has(&self, text: impl AsRef<str>) -> &Self {
+        let text = text.as_ref();
+        assert!(self.stdout().contains(text), "`{text}` is missing: {self}");
+        self
+    }
+
     /// Asserts that standard error contains this.
     #[track_caller]
     pub(crate) fn stderr_has(&self, text: impl AsRef<str>) -> &Self {

@@ -47,9 +47,14 @@ pub(crate) fn rfc3339(age: f64) -> String {
         .to_string()
 }
 
+/// True where the tests run as root.
+pub(crate) fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 /// True when the tests run as root; otherwise says that the test is skipped.
 pub(crate) fn needs_root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
+    let root = is_root();
     if !root {
         eprintln!("skipped: this test needs root");
     }

@@ -47,6 +47,16 @@ const PRIVATE: Access = Access {
 /// The directory of the logs is the operator's, and so is what is mounted in it.
 const MOUNTS: Mounts = Mounts::Cross;
 
+/// The directory beneath that of the logs in which those of a cell stand, and nothing else.
+#[must_use]
+pub fn folder_of(cell: &str) -> String {
+    names::folders(&Place {
+        cell: Some((cell.to_owned(), PathBuf::new())),
+        name: String::new(),
+    })
+    .remove(0)
+}
+
 /// Where logs are written, and how much.
 #[derive(Clone, Debug)]
 pub struct Logs {

@@ -63,6 +63,9 @@ pub fn strays() -> Vec<Stray> {
 pub struct Remains<'a> {
     /// The agent's name, or the gateway's.
     pub name: &'a str,
+    /// True where all that names the cell is meant, whichever agent it says that it is; then `name`
+    /// is for messages.
+    pub whole_cell: bool,
     /// The cell's directory; none for a gateway.
     pub cell_root: Option<&'a Path>,
     /// The processes that the table has of it.
@@ -76,7 +79,7 @@ pub struct Remains<'a> {
 impl Remains<'_> {
     /// True for a process whose environment says that it is this subject's.
     fn claims(&self, stray: &Stray, keeping: &Keeping) -> bool {
-        if stray.agent.as_deref() != Some(self.name) {
+        if !self.whole_cell && stray.agent.as_deref() != Some(self.name) {
             return false;
         }
         match (self.cell_root, &stray.cell_root) {
@@ -207,6 +210,7 @@ pub(super) fn clear(
     let place = &scene.action.place;
     let remains = Remains {
         name: &place.name,
+        whole_cell: false,
         cell_root: place.cell.as_ref().map(|(_, root)| root.as_path()),
         living: keeping.living(&scene.action.subject, (scene.around.now)()),
         grace: spawn.grace,

@@ -67,6 +67,11 @@ pub(super) fn start(
             job.detach();
             Ok(Started { pid, log, trouble })
         }
+        // A keeper of a run that was killed was faster.
+        Ok(Answer::Taken) => {
+            let _ = job.reap();
+            of_other(ready, keeping, until)
+        }
         Ok(answer) => {
             let _ = job.reap();
             Err(failed(refused(answer, ready)))
@@ -76,6 +81,34 @@ pub(super) fn start(
             drop(job);
             resolve(ready, keeping, why)
         }
+    }
+}
+
+/// What has become of an attempt that another keeper has claimed.
+fn of_other(
+    ready: &Ready,
+    keeping: &Keeping,
+    until: Instant,
+) -> Result<Started, (StepResult, String)> {
+    let r#ref = &ready.spec.entry.r#ref;
+    loop {
+        let entry = keeping.table.entry(r#ref);
+        let entry = entry.map_err(|why| (StepResult::Failed, why))?;
+        let Some(entry) = entry else {
+            return Err((StepResult::Failed, refused(Answer::Taken, ready)));
+        };
+        if let Some(pid) = entry.pid {
+            let (log, trouble) = (entry.log, None);
+            return Ok(Started { pid, log, trouble });
+        }
+        if entry.status.is_over() || !keeping.host.has_keeper(&entry) {
+            let why = entry.error.unwrap_or_else(|| refused(Answer::Taken, ready));
+            return Err((StepResult::Failed, why));
+        }
+        if Instant::now() >= until {
+            return Err((StepResult::CutOff, refused(Answer::Taken, ready)));
+        }
+        std::thread::sleep(job::LOOK);
     }
 }
 

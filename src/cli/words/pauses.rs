@@ -72,7 +72,7 @@ pub(in crate::cli) fn pause(
 }
 
 /// The subjects of that name that the state knows, though there may be none in the world.
-fn remembered(state: &State, wanted: &str) -> Option<Vec<String>> {
+pub(in crate::cli) fn remembered(state: &State, wanted: &str) -> Option<Vec<String>> {
     let known = state.subjects.keys().chain(state.memory.keys());
     let mut names: Vec<String> = known.filter(|n| covers(wanted, n)).cloned().collect();
     names.sort();
