@@ -467,7 +467,11 @@ fn outputs_without_a_reader_hurt_no_agent() {
         assert!(run.signal().is_none(), "{run}");
         let pids = stage.born(round);
         assert_eq!(pids.len(), round);
-        assert!(lives(pids[round - 1]));
+        assert!(
+            lives(pids[round - 1]),
+            "{round}: {:#?} {run}",
+            stage.latest()
+        );
         stage.said("a/main.log", "hello");
     }
     stage.never_two();

@@ -156,14 +156,14 @@ impl Remains<'_> {
         found.collect()
     }
 
-    /// True for this subject's name.
+    /// True for a subject that is meant.
     fn is_of(&self, subject: &str) -> bool {
-        match self.cell_root.map(Path::file_name) {
-            Some(cell) => subject.rsplit_once('/').is_some_and(|(of, name)| {
-                cell == Some(std::ffi::OsStr::new(of)) && name == self.name
-            }),
-            None => subject.strip_prefix("gateway:") == Some(self.name),
-        }
+        let Some(root) = self.cell_root else {
+            return subject.strip_prefix("gateway:") == Some(self.name);
+        };
+        let (cell, name) = subject.split_once('/').unwrap_or((subject, ""));
+        root.file_name() == Some(std::ffi::OsStr::new(cell))
+            && (self.whole_cell || name == self.name)
     }
 }
 
