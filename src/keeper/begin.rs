@@ -14,10 +14,14 @@ use crate::model::action::Place;
 use crate::model::process::{Entry, ProcessStatus};
 use crate::sys::beneath::{self, Mounts};
 use crate::sys::daemon::Signals;
-use crate::sys::job::{Job, Outputs};
+use crate::sys::job::{Job, LOOK, Outputs};
 use crate::sys::spawn::{Exec, Identity, Limits};
 use crate::sys::{host, process};
 use crate::table::{Slot, Table, Unclaimed};
+
+/// How long a predecessor's keeper may take to let go of the place when its agent is gone: as long as
+/// it gives those whom that has left behind, and a little more.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// No agent was started.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Refused> {
         Err(Unclaimed::Taken) => return Err(Answer::Taken.into()),
         Err(Unclaimed::Failed(e)) => return Err(failed(e.to_string())),
     }
-    let slot = match table.take(&entry.slot) {
+    let slot = match take(&table, &spec) {
         Ok(Some(slot)) => slot,
         Ok(None) => {
             let error = format!(
@@ -67,7 +71,7 @@ pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Refused> {
             give_up(&table, entry, error);
             return Err(Answer::Occupied.into());
         }
-        Err(e) => return Err(failed(give_up(&table, entry, e.to_string()))),
+        Err(e) => return Err(failed(give_up(&table, entry, e))),
     };
     let (log, mut troubles) = open_log(&spec);
     let started = start(&mut spec, &slot);
@@ -98,6 +102,19 @@ pub(super) fn begin(mut spec: Spec) -> Result<(Kept, Answer), Refused> {
     };
     let kept = Kept::new(spec, table, slot, entry, (job, outputs), log, signals);
     Ok((kept.since(began, unwritten), answer))
+}
+
+/// Takes the subject's place. Whoever was just ended may have a keeper that the checker knew nothing
+/// of, and that writes the end down before it lets go.
+fn take(table: &Table, spec: &Spec) -> Result<Option<Slot>, String> {
+    let until = Instant::now() + LETTING_GO;
+    loop {
+        let slot = table.take(&spec.entry.slot).map_err(|e| e.to_string())?;
+        if slot.is_some() || Instant::now() >= until || in_time(spec).is_err() {
+            return Ok(slot);
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Writes down why there is no agent. Returns the sentence, with what could not be written.

@@ -140,13 +140,13 @@ impl Kept {
     /// was seen must not be lost; but nobody waits for ever.
     fn write_end(&mut self, told: &mut Option<&'static str>) {
         let until = Instant::now() + PERSISTENCE;
-        while self.table.replace(&self.entry).is_err() && Instant::now() < until {
+        while !self.write_entry() && Instant::now() < until {
             let again = Instant::now() + AGAIN;
             while Instant::now() < again {
                 *told = told.or(self.next(Some(again)).stop);
                 if told.is_some() {
                     // Whoever wants the keeper gone has a reason; once more, and no longer.
-                    let _ = self.table.replace(&self.entry);
+                    let _ = self.write_entry();
                     return;
                 }
             }

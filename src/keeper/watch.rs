@@ -170,9 +170,22 @@ impl Kept {
     /// Writes the entry that could not be written before, where it is time for that.
     fn write_again(&mut self, now: Instant) {
         if self.retry.is_some_and(|at| now >= at) {
-            let written = self.table.replace(&self.entry).is_ok();
+            let written = self.write_entry();
             self.retry = (!written).then(|| now + AGAIN);
         }
+    }
+
+    /// Writes the entry. Where somebody has taken the table away, into the one that is there now.
+    pub(super) fn write_entry(&mut self) -> bool {
+        if self.table.replace(&self.entry).is_ok() {
+            return true;
+        }
+        let Ok(table) = Table::create(&self.spec.state_dir) else {
+            return false;
+        };
+        let written = table.replace(&self.entry).is_ok();
+        self.table = table;
+        written
     }
 }
 

@@ -64,6 +64,15 @@ pub fn of_session(session: i32) -> Vec<i32> {
     pids().filter(is_of).collect()
 }
 
+/// The living processes of any of these sessions, each with its session.
+#[must_use]
+pub fn of_sessions(sessions: &HashSet<i32>) -> Vec<(i32, i32)> {
+    let session = |pid| kin(pid).map(|kin| (pid, kin.session));
+    let all = pids().filter_map(session);
+    all.filter(|(_, session)| sessions.contains(session))
+        .collect()
+}
+
 /// Sends a signal to those processes of a session that have left its leader's group, as the jobs of
 /// a shell do. Whoever calls this holds the leader, so that its number is nobody else's.
 pub fn signal_other_groups(session: i32, signal: Signal) {

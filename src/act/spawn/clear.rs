@@ -112,6 +112,7 @@ impl Remains<'_> {
                 sessions.push(stray.pid);
             }
         }
+        all.extend(self.orphans(keeping));
         let own = std::process::id().cast_signed();
         for session in sessions {
             let of_it = procs::of_session(session).into_iter();
@@ -119,6 +120,50 @@ impl Remains<'_> {
         }
         all.remove(&own);
         all
+    }
+
+    /// What is left of sessions whose leader is gone, and that no keeper has seen the end of. The
+    /// number alone could be a later session's, whose leader is gone as well: so they must be found at
+    /// work in the cell, or with the lock on its place.
+    fn orphans(&self, keeping: &Keeping) -> Vec<(i32, u64)> {
+        let unseen = |entry: &&Entry| {
+            use ProcessStatus::{Exited, Failed, Killed, Lost};
+            entry.boot_id == keeping.host.boot_id
+                && !matches!(entry.status, Exited | Failed | Killed | Lost)
+                && self.is_of(&entry.subject)
+        };
+        let of_it = keeping.entries.iter().filter(unseen);
+        let pids = of_it.filter_map(|entry| entry.pid.zip(entry.start_time));
+        let sessions: BTreeMap<i32, u64> = pids
+            .filter(|(pid, _)| process::start_time(*pid).is_none())
+            .collect();
+        if sessions.is_empty() {
+            return Vec::new();
+        }
+        let root = self.cell_root.and_then(|root| root.canonicalize().ok());
+        let works_there = |pid: i32| {
+            let at = std::fs::read_link(format!("/proc/{pid}/cwd"));
+            root.as_ref()
+                .is_some_and(|root| at.is_ok_and(|at| at.starts_with(root)))
+        };
+        let found = procs::of_sessions(&sessions.keys().copied().collect());
+        let found = found.into_iter().filter_map(|(pid, session)| {
+            let started = process::start_time(pid)?;
+            let is_younger = started >= *sessions.get(&session)?;
+            (is_younger && (works_there(pid) || holds_place(pid, keeping)))
+                .then_some((pid, started))
+        });
+        found.collect()
+    }
+
+    /// True for a subject that is meant.
+    fn is_of(&self, subject: &str) -> bool {
+        let Some(root) = self.cell_root else {
+            return subject.strip_prefix("gateway:") == Some(self.name);
+        };
+        let (cell, name) = subject.split_once('/').unwrap_or((subject, ""));
+        root.file_name() == Some(std::ffi::OsStr::new(cell))
+            && (self.whole_cell || name == self.name)
     }
 }
 
