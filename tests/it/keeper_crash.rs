@@ -1,0 +1,1 @@
+//! A keeper, killed at each of its calls in turn.
