@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::later::{eventually, plans};
 use crate::living::{Agents, lives};
 use crate::store::{copy, journal, restore, state, state_is_the_journal};
-use crate::tracer::{Traced, What, Whose, trace};
-use crate::world::World;
+use crate::tracer::{At, Traced, What, Whose, allowed, trace};
+use crate::world::{World, tool};
 
 /// After this long a world is made anew: heartbeats grow old, and what was not looked at for long is
 /// left alone at first.
@@ -40,6 +40,11 @@ pub(crate) struct Scene {
     made: Instant,
 }
 
+/// True where there is all that these tests need.
+pub(crate) fn ready() -> bool {
+    allowed() && tool("flock") && tool("setsid")
+}
+
 /// The events of this kind.
 pub(crate) fn count(events: &[Value], kind: &str) -> usize {
     events.iter().filter(|e| e["event"] == kind).count()
@@ -53,16 +58,11 @@ pub(crate) fn many(few: usize, all: usize) -> usize {
     }
 }
 
-/// Which calls of so many: with `LAZARUS_KILLS` `all` or a number all or that one, else about `few`,
-/// with the day as the offset, so that in time each has its turn.
-pub(crate) fn chosen(calls: std::ops::Range<usize>, few: usize) -> Vec<usize> {
-    let one = std::env::var("LAZARUS_KILLS").unwrap_or_default();
-    if let Ok(one) = one.parse() {
-        return vec![one];
-    }
-    let every = calls.len().div_ceil(many(few, usize::MAX)).max(1);
+/// Which of so many calls: about `few`, with the day as the offset, so that in time each has its turn.
+pub(crate) fn chosen(calls: usize, few: usize) -> impl Iterator<Item = usize> {
+    let every = calls.div_ceil(few).max(1);
     let offset = crate::world::now() as usize / 86_400 % every;
-    calls.skip(offset).step_by(every).collect()
+    (1..=calls).skip(offset).step_by(every)
 }
 
 /// Numbers that are another each time; which, a failure's message says by what was done.
@@ -95,8 +95,9 @@ impl Scene {
         };
         let marks = world.path("a/worktree/marks");
         let twins = world.path("a/worktree/twins");
-        let script =
-            format!("exec 9>>place; flock -n 9 || echo >> twins; echo $LAZARUS_REF >> marks; {body}");
+        let script = format!(
+            "exec 9>>place; flock -n 9 || echo >> twins; echo $LAZARUS_REF >> marks; {body}"
+        );
         plans(
             &world,
             &format!(
@@ -153,7 +154,7 @@ impl Scene {
     }
 
     /// A run with something in the place of one of its calls.
-    pub(crate) fn doom(&self, whose: Whose, at: usize, what: What) -> Traced {
+    pub(crate) fn doom(&self, whose: Whose, at: At, what: What) -> Traced {
         trace(self.world.cmd(&WAIT), whose, at, what)
     }
 
@@ -213,4 +214,45 @@ impl Scene {
             _ => "made later",
         }
     }
+
+    /// So many live that lead a session of their own: one agent does.
+    #[track_caller]
+    pub(crate) fn has_agents(&self, many: usize, what: &str) {
+        let agents = leaders(&self.agents.living("a"));
+        let events = || journal(&self.world);
+        assert_eq!(
+            agents.len(),
+            many,
+            "{what}: agents {agents:?}: {:#?}",
+            events()
+        );
+    }
+
+    /// Never two at once, nothing twice, and each attempt with an end, after however many.
+    #[track_caller]
+    pub(crate) fn is_sound(&self, what: &str) {
+        self.no_twins(what);
+        let events = journal(&self.world);
+        let (begun, over) = (count(&events, "intent"), count(&events, "attempt_finished"));
+        assert_eq!(begun, over, "{what}: {events:#?}");
+        state_is_the_journal(&self.world);
+    }
+
+    /// One incident, be it however long.
+    #[track_caller]
+    pub(crate) fn has_one_incident(&self, what: &str) {
+        let events = journal(&self.world);
+        let opened = count(&events, "incident_opened");
+        assert_eq!(opened, 1, "{what}: {events:#?}");
+    }
+}
+
+/// Those that lead a session of their own: the agents, without what they have started.
+fn leaders(pids: &[i32]) -> Vec<i32> {
+    let leads = |pid: &&i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after = stat.rsplit(") ").next().unwrap_or_default();
+        after.split(' ').nth(3) == Some(&pid.to_string())
+    };
+    pids.iter().filter(leads).copied().collect()
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::doomed::{AGAIN, ONCE, Scene, chosen, count, many, random, show};
-use crate::store::{journal, state_is_the_journal};
-use crate::tracer::{What, Whose, allowed};
+use crate::doomed::{AGAIN, ONCE, Scene, chosen, count, many, random, ready, show};
+use crate::store::journal;
+use crate::tracer::{At, What, Whose, trace};
 
 /// An agent that works until it is ended.
 const WORKS: &str = "exec sleep 1000";
@@ -24,33 +24,55 @@ const HANGS: &str = "trap \"\" TERM; while :; do sleep 1000 & wait; done";
 
 const KILL: What = What::Send(Signal::SIGKILL);
 
-/// How many calls a run makes, and after how many it begins to start its keeper.
-fn calls(scene: &Scene) -> (usize, usize) {
-    let whole = scene.doom(Whose::Checkers, 0, What::Count);
+/// The calls of a run: so many before it forks what becomes its keeper, so many afterwards.
+struct Calls {
+    before: usize,
+    after: usize,
+}
+
+fn calls(scene: &Scene) -> Calls {
+    let whole = scene.doom(Whose::Checkers, At::Start(0), What::Count);
     whole.run.code(1);
-    assert!(whole.calls > 300, "a run does more: {}", whole.calls);
-    assert!((1..whole.calls).contains(&whole.forked), "no keeper");
-    (whole.calls, whole.forked)
+    let before = whole.forked.expect("it starts a keeper");
+    let after = whole.calls - before;
+    assert!(
+        before > 250 && after > 50,
+        "a run does more: {before} and {after}"
+    );
+    Calls { before, after }
+}
+
+impl Calls {
+    /// About so many of them, most of them after the fork.
+    fn few(&self, before: usize, after: usize) -> Vec<At> {
+        let first = chosen(self.before, before).map(At::Start);
+        first
+            .chain(chosen(self.after, after).map(At::Fork))
+            .collect()
+    }
+
+    /// One of them; every second time after the fork.
+    fn any(&self, random: &mut dyn FnMut() -> usize) -> At {
+        match random().is_multiple_of(2) {
+            true => At::Start(1 + random() % self.before),
+            false => At::Fork(1 + random() % self.after),
+        }
+    }
 }
 
 #[test]
 fn killed_at_any_call_a_run_leaves_one_agent_one_attempt_one_incident() {
-    if !allowed() {
+    if !ready() {
         return;
     }
     let mut scene = Scene::new(ONCE, WORKS);
-    let (calls, forked) = calls(&scene);
-    // Few on the way, most around the start of the agent.
-    let near = forked.saturating_sub(60)..calls + 1;
-    let mut points = chosen(1..calls + 1, 10);
-    points.extend(chosen(near, 24));
-    points.sort_unstable();
-    points.dedup();
+    let calls = calls(&scene);
+    let points = calls.few(many(10, 10_000), many(24, 10_000));
     let mut seen = BTreeMap::<&str, usize>::new();
     for at in &points {
         scene.again();
         let doomed = scene.doom(Whose::Checkers, *at, KILL);
-        let what = format!("killed at call {at} of {calls}, {:?}", doomed.reached);
+        let what = format!("killed at {at}, {:?}", doomed.reached);
         // The number of calls differs a little from run to run: the last are not always reached.
         let reached = doomed.reached.is_some();
         assert_eq!(doomed.run.signal().is_some(), reached, "{what}");
@@ -60,32 +82,28 @@ fn killed_at_any_call_a_run_leaves_one_agent_one_attempt_one_incident() {
         };
         *seen.entry(came).or_default() += 1;
     }
-    show(format!("{calls} calls, {} points: {seen:?}", points.len()));
-    if points.len() > 1 {
-        for came in ["made", "made later", "adopted"] {
-            assert!(seen.get(came).is_some_and(|n| *n > 0), "{came}: {seen:?}");
-        }
+    show(format!("{} points: {seen:?}", points.len()));
+    for came in ["made", "made later", "adopted"] {
+        assert!(seen.get(came).is_some_and(|n| *n > 0), "{came}: {seen:?}");
     }
 }
 
 /// The run that finds what was left is killed too.
 #[test]
 fn killed_and_killed_again_in_the_recovery() {
-    if !allowed() {
+    if !ready() {
         return;
     }
     let mut scene = Scene::new(ONCE, WORKS);
-    let (calls, forked) = calls(&scene);
+    let calls = calls(&scene);
     let mut random = random();
     let mut seen = BTreeMap::<&str, usize>::new();
-    for _ in 0..many(12, 500) {
+    for _ in 0..many(10, 500) {
         scene.again();
-        let from = forked.saturating_sub(80);
-        let first = from + random() % (calls - from);
-        let second = 1 + random() % calls;
+        let (first, second) = (calls.any(&mut random), calls.any(&mut random));
         scene.doom(Whose::Checkers, first, KILL);
         scene.doom(Whose::Checkers, second, KILL);
-        let came = scene.settles(&format!("killed at call {first}, then at {second}"));
+        let came = scene.settles(&format!("killed at {first}, then at {second}"));
         *seen.entry(came).or_default() += 1;
     }
     show(format!("pairs: {seen:?}"));
@@ -94,25 +112,21 @@ fn killed_and_killed_again_in_the_recovery() {
 /// A run that is told to end ends by that signal, and it is as if it had been killed.
 #[test]
 fn told_to_end_at_any_call_a_run_leaves_one_agent() {
-    if !allowed() {
+    if !ready() {
         return;
     }
     let mut scene = Scene::new(ONCE, WORKS);
-    let (calls, forked) = calls(&scene);
+    let calls = calls(&scene);
     let mut seen = BTreeMap::<String, usize>::new();
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
-        let from = forked.saturating_sub(60);
-        let every = (calls - from).div_ceil(many(3, 100));
-        for at in (from + signal as usize % every..calls).step_by(every) {
+        for at in calls.few(many(1, 50), many(3, 50)) {
             scene.again();
             let told = scene.doom(Whose::Checkers, at, What::Send(signal));
-            let what = format!("{signal} at call {at} of {calls}, {:?}", told.reached);
-            let ended = told.run.signal();
-            if told.reached.is_some() && ended.is_some() {
-                assert_eq!(ended, Some(signal as i32), "{what}: {}", told.run);
-            } else {
+            let what = format!("{signal} at {at}, {:?}", told.reached);
+            match told.run.signal() {
+                Some(by) => assert_eq!(by, signal as i32, "{what}: {}", told.run),
                 // It was done by then.
-                told.run.code(1);
+                None => drop(told.run.code(1)),
             }
             let came = scene.settles(&what);
             *seen.entry(format!("{signal} {came}")).or_default() += 1;
@@ -124,20 +138,18 @@ fn told_to_end_at_any_call_a_run_leaves_one_agent() {
 /// A run that is stopped for longer than its deadline begins nothing when it goes on.
 #[test]
 fn stopped_at_any_call_beyond_its_deadline_a_run_begins_nothing() {
-    if !allowed() {
+    if !ready() {
         return;
     }
     let mut scene = Scene::new(AGAIN, WORKS);
-    let (calls, forked) = calls(&scene);
-    let from = forked.saturating_sub(100);
+    let calls = calls(&scene);
     let mut seen = BTreeMap::<&str, usize>::new();
-    let every = (calls - from).div_ceil(many(4, 40));
-    for at in (from..calls).step_by(every) {
+    for at in calls.few(many(2, 60), many(2, 60)) {
         scene.again();
         let pause = What::Pause(Duration::from_millis(1300));
         let cmd = scene.world.cmd(&["--json", "--deadline", "1s"]);
-        let stopped = crate::tracer::trace(cmd, Whose::Checkers, at, pause);
-        let what = format!("stopped at call {at} of {calls}, {:?}", stopped.reached);
+        let stopped = trace(cmd, Whose::Checkers, at, pause);
+        let what = format!("stopped at {at}, {:?}", stopped.reached);
         stopped.run.code_in(&[0, 1, 2]);
         scene.no_twins(&what);
         let begun = fs::metadata(&scene.marks).and_then(|meta| meta.modified());
@@ -153,14 +165,9 @@ fn stopped_at_any_call_beyond_its_deadline_a_run_begins_nothing() {
         for _ in 0..2 {
             scene.run().code(1);
         }
-        let agents = scene.agents.living("a");
-        assert_eq!(agents.len(), 1, "{what}: {:#?}", journal(&scene.world));
-        scene.no_twins(&what);
-        let events = journal(&scene.world);
-        let (begun, over) = (count(&events, "intent"), count(&events, "attempt_finished"));
-        assert_eq!(begun, over, "{what}");
-        assert_eq!(count(&events, "incident_opened"), 1, "{what}");
-        state_is_the_journal(&scene.world);
+        scene.has_agents(1, &what);
+        scene.is_sound(&what);
+        scene.has_one_incident(&what);
     }
     show(format!("stopped: {seen:?}"));
 }
@@ -168,6 +175,9 @@ fn stopped_at_any_call_beyond_its_deadline_a_run_begins_nothing() {
 /// At random instants, with a predecessor that ignores TERM and must be ended first.
 #[test]
 fn killed_at_random_instants_with_a_predecessor_that_hangs() {
+    if !ready() {
+        return;
+    }
     let scene = Scene::new(AGAIN, HANGS);
     let mut random = random();
     for round in 0..many(12, 500) {
@@ -181,29 +191,17 @@ fn killed_at_random_instants_with_a_predecessor_that_hangs() {
         for _ in 0..2 {
             let run = scene.run();
             run.code_in(&[1]);
-            let agents = leaders(&scene.agents.living("a"));
-            assert_eq!(agents.len(), 1, "{what}: agents {agents:?}\n{run}");
+            scene.has_agents(1, &format!("{what}: {run}"));
         }
-        let events = journal(&scene.world);
-        let opened = count(&events, "incident_opened");
-        assert_eq!(opened, 1, "{what}: {events:#?}");
-        let (begun, over) = (count(&events, "intent"), count(&events, "attempt_finished"));
-        assert_eq!(begun, over, "{what}");
-        let started = count(&events, "process_started");
-        assert_eq!(scene.started().len(), started, "{what}");
-        scene.no_twins(&what);
-        state_is_the_journal(&scene.world);
+        scene.is_sound(&what);
+        scene.has_one_incident(&what);
+        let started = count(&journal(&scene.world), "process_started");
+        // One that is ended at once leaves no mark.
+        assert!(scene.started().len() <= started, "{what}");
     }
-    show(format!("random: {} agents, one after the other", scene.started().len()));
+    show(format!(
+        "random: {} agents, one after the other",
+        scene.started().len()
+    ));
     scene.agents.end();
-}
-
-/// Those that lead a session of their own: the agents, without what they have started.
-pub(crate) fn leaders(pids: &[i32]) -> Vec<i32> {
-    let leads = |pid: &&i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let after = stat.rsplit(") ").next().unwrap_or_default();
-        after.split(' ').nth(3) == Some(&pid.to_string())
-    };
-    pids.iter().filter(leads).copied().collect()
 }

@@ -28,6 +28,25 @@ pub(crate) enum Whose {
     Keepers,
 }
 
+/// Which call it is, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum At {
+    /// From the start of the program. A run that looks for processes makes more calls the more of
+    /// them there are, so that this number says less and less the later it is.
+    Start(usize),
+    /// From the moment when the checker has forked what becomes its keeper.
+    Fork(usize),
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Start(n) => write!(f, "call {n}"),
+            Self::Fork(n) => write!(f, "call {n} after the fork"),
+        }
+    }
+}
+
 /// What is done in the place of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum What {
@@ -44,8 +63,8 @@ pub(crate) struct Traced {
     pub(crate) run: Run,
     /// How many calls were counted.
     pub(crate) calls: usize,
-    /// After how many of the checker's calls it began to start its keeper.
-    pub(crate) forked: usize,
+    /// After how many of the checker's calls it forked what becomes its keeper.
+    pub(crate) forked: Option<usize>,
     /// Which call it was, by its number in this kernel, if it came so far.
     pub(crate) reached: Option<String>,
     /// When what was stopped was told to go on.
@@ -61,7 +80,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// True where programs may be traced. Where not, the test is skipped, but never in CI.
 pub(crate) fn allowed() -> bool {
     let thread = std::thread::spawn(|| {
-        let mut child = std::process::Command::new("sleep").arg("9").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("9")
+            .spawn()
+            .unwrap();
         let seized = ptrace::seize(pid_of(&child), Options::empty());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -76,8 +98,8 @@ pub(crate) fn allowed() -> bool {
     seized.is_ok()
 }
 
-/// Runs a command, and does something in the place of the `at`th call, counted from 1.
-pub(crate) fn trace(cmd: Cmd<'_>, whose: Whose, at: usize, what: What) -> Traced {
+/// Runs a command, and does something in the place of one of its calls.
+pub(crate) fn trace(cmd: Cmd<'_>, whose: Whose, at: At, what: What) -> Traced {
     let stop = ["sh", "-c", "kill -STOP $$; exec \"$0\" \"$@\""];
     let (mut command, words) = cmd.through(&stop).command();
     // All requests must come from one thread, which waits for nobody's children but its own.
@@ -106,7 +128,7 @@ fn pid_of(child: &Child) -> Pid {
 struct Tracer {
     checker: Pid,
     whose: Whose,
-    at: usize,
+    at: At,
     what: What,
     /// The checker is the program, and no shell any more.
     is_program: bool,
@@ -116,7 +138,7 @@ struct Tracer {
     /// All that is followed, with the process that each is of.
     threads: BTreeMap<Pid, Pid>,
     calls: usize,
-    forked: usize,
+    forked: Option<usize>,
     reached: Option<String>,
     /// It is done: whoever stops is let go.
     lets_go: bool,
@@ -128,7 +150,7 @@ struct Tracer {
 
 impl Tracer {
     /// Follows a child of this thread, which stops itself.
-    fn of(child: &Child, whose: Whose, at: usize, what: What) -> Self {
+    fn of(child: &Child, whose: Whose, at: At, what: What) -> Self {
         let checker = pid_of(child);
         let stopped = waitpid(checker, Some(WaitPidFlag::WUNTRACED)).unwrap();
         assert_eq!(stopped, WaitStatus::Stopped(checker, Signal::SIGSTOP));
@@ -149,7 +171,7 @@ impl Tracer {
             keeper: None,
             threads: BTreeMap::from([(checker, checker)]),
             calls: 0,
-            forked: 0,
+            forked: None,
             reached: None,
             lets_go: false,
             resumes: None,
@@ -228,15 +250,19 @@ impl Tracer {
 
     fn call(&mut self, pid: Pid) {
         let counted = self.counted();
-        let is_entry = ptrace::syscall_info(pid)
-            .is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
+        let is_entry =
+            ptrace::syscall_info(pid).is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
         if let Some(process) = counted
             && is_entry
             && !self.lets_go
             && self.threads.get(&pid) == Some(&process)
         {
             self.calls += 1;
-            if self.calls == self.at {
+            let is_it = match self.at {
+                At::Start(n) => self.calls == n,
+                At::Fork(n) => self.forked.is_some_and(|forked| self.calls - forked == n),
+            };
+            if is_it {
                 self.act(pid, process);
             }
         }
@@ -273,8 +299,9 @@ impl Tracer {
             }
         }
         let forks = [Event::PTRACE_EVENT_FORK, Event::PTRACE_EVENT_VFORK];
-        if forks.map(|e| e as i32).contains(&event) && self.threads.get(&pid) == Some(&self.checker) {
-            self.forked = self.calls;
+        if forks.map(|e| e as i32).contains(&event) && self.threads.get(&pid) == Some(&self.checker)
+        {
+            self.forked = Some(self.calls);
         }
         self.resume(pid, None);
     }
