@@ -35,7 +35,7 @@ pub(crate) struct Scene {
     /// A line for each start: the attempt's ref.
     pub(crate) marks: PathBuf,
     /// Is there if ever two were at work at once.
-    pub(crate) twins: PathBuf,
+    twins: PathBuf,
     template: PathBuf,
     made: Instant,
 }
@@ -132,6 +132,7 @@ impl Scene {
         self.agents.end();
         self.keepers_are_gone();
         crate::world::remove(&self.marks);
+        crate::world::remove(&self.twins);
         match self.made.elapsed() > FRESH {
             true => self.make(),
             false => restore(&self.world, &self.template),
@@ -169,10 +170,15 @@ impl Scene {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// True where two have been at work at once.
+    pub(crate) fn has_twins(&self) -> bool {
+        self.twins.exists()
+    }
+
     /// What holds at every moment: no two at once, and nothing started twice by one attempt.
     #[track_caller]
     pub(crate) fn no_twins(&self, what: &str) {
-        assert!(!self.twins.exists(), "{what}: two were at work at once");
+        assert!(!self.has_twins(), "{what}: two were at work at once");
         let started = self.started();
         for (n, r#ref) in started.iter().enumerate() {
             assert!(

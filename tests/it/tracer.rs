@@ -67,6 +67,8 @@ pub(crate) struct Traced {
     pub(crate) forked: Option<usize>,
     /// Which call it was, by its number in this kernel, if it came so far.
     pub(crate) reached: Option<String>,
+    /// When it was stopped.
+    pub(crate) stopped: Option<SystemTime>,
     /// When what was stopped was told to go on.
     pub(crate) resumed: Option<SystemTime>,
 }
@@ -102,23 +104,26 @@ pub(crate) fn allowed() -> bool {
 pub(crate) fn trace(cmd: Cmd<'_>, whose: Whose, at: At, what: What) -> Traced {
     let stop = ["sh", "-c", "kill -STOP $$; exec \"$0\" \"$@\""];
     let (mut command, words) = cmd.through(&stop).command();
-    // All requests must come from one thread, which waits for nobody's children but its own.
+    // All requests must come from one thread, which waits for nobody's children but its own. What it
+    // still follows when it ends is let go by that.
     let thread = std::thread::spawn(move || {
         let mut child = command.spawn().unwrap();
         let out = child.stdout.take().map(collect).unwrap();
         let err = child.stderr.take().map(collect).unwrap();
         let mut tracer = Tracer::of(&child, whose, at, what);
         let status = tracer.until_the_end();
-        let text = |from: std::sync::mpsc::Receiver<Vec<u8>>| from.recv_timeout(LIMIT).unwrap();
-        Traced {
-            run: Run::new(words, status, text(out), text(err)),
-            calls: tracer.calls,
-            forked: tracer.forked,
-            reached: tracer.reached,
-            resumed: tracer.resumed,
-        }
+        (tracer, status, out, err)
     });
-    thread.join().unwrap()
+    let (tracer, status, out, err) = thread.join().unwrap();
+    let text = |from: std::sync::mpsc::Receiver<Vec<u8>>| from.recv_timeout(LIMIT).unwrap();
+    Traced {
+        run: Run::new(words, status, text(out), text(err)),
+        calls: tracer.calls,
+        forked: tracer.forked,
+        reached: tracer.reached,
+        stopped: tracer.stopped,
+        resumed: tracer.resumed,
+    }
 }
 
 fn pid_of(child: &Child) -> Pid {
@@ -144,6 +149,7 @@ struct Tracer {
     lets_go: bool,
     /// When it goes on.
     resumes: Option<Instant>,
+    stopped: Option<SystemTime>,
     resumed: Option<SystemTime>,
     status: Option<ExitStatus>,
 }
@@ -175,6 +181,7 @@ impl Tracer {
             reached: None,
             lets_go: false,
             resumes: None,
+            stopped: None,
             resumed: None,
             status: None,
         }
@@ -282,6 +289,7 @@ impl Tracer {
                 self.lets_go = signal != Signal::SIGKILL;
             }
             What::Pause(time) => {
+                self.stopped = Some(SystemTime::now());
                 kill(process, Signal::SIGSTOP).unwrap();
                 self.lets_go = true;
                 self.resumes = Some(Instant::now() + time);
