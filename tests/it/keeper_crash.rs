@@ -106,8 +106,9 @@ fn killed_at_any_call_a_keeper_leaves_no_two_agents_and_no_made_up_end() {
 /// The statuses in the table, as they were written.
 fn statuses(scene: &Scene) -> String {
     let entries = fs::read_dir(scene.world.state().join("procs"));
-    let texts = entries.into_iter().flatten();
-    let texts = texts.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let paths = entries.into_iter().flatten().map(|e| e.unwrap().path());
+    let texts = paths.filter(|path| path.extension().is_some_and(|ext| ext == "json"));
+    let texts = texts.filter_map(|path| fs::read_to_string(path).ok());
     let entries = texts.filter_map(|text| serde_json::from_str::<Entry>(&text).ok());
     let all: Vec<&str> = entries.map(|entry| entry.status.as_str()).collect();
     match all.is_empty() {
