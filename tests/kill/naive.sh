@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Shows that the kill test sees what it is for: builds a copy of this tree that is deliberately naive
-# (naive.patch: attempts are not claimed, places are not locked, and what a killed run left open is made
-# anew under another id) and demands that the test fails on it, with two agents at work at once.
+# (naive.patch: attempts are not claimed, places are not locked, predecessors are not looked for, and
+# what a killed run left open is made anew under another id, without a look at the process table) and
+# demands that the test fails on it, with two agents at work at once.
 #
 #   bash tests/kill/naive.sh                     some points
 #   LAZARUS_KILLS=all bash tests/kill/naive.sh   all of them
