@@ -139,8 +139,9 @@ impl Scene {
         }
     }
 
-    /// A keeper that writes down its agent's end must not do so in the next round.
-    fn keepers_are_gone(&self) {
+    /// A keeper that still writes down its agent's end must not do so in the next round, nor while
+    /// the state is being copied.
+    pub(crate) fn keepers_are_gone(&self) {
         let table = self.world.state().join("procs");
         eventually(|| {
             let entries = fs::read_dir(&table).into_iter().flatten();

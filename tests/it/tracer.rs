@@ -107,6 +107,7 @@ pub(crate) fn trace(cmd: Cmd<'_>, whose: Whose, at: At, what: What) -> Traced {
     // All requests must come from one thread, which waits for nobody's children but its own. What it
     // still follows when it ends is let go by that.
     let thread = std::thread::spawn(move || {
+        #[expect(clippy::zombie_processes, reason = "the tracer waits for it")]
         let mut child = command.spawn().unwrap();
         let out = child.stdout.take().map(collect).unwrap();
         let err = child.stderr.take().map(collect).unwrap();
