@@ -58,7 +58,8 @@ pub(super) fn mass_holds(
     }
 }
 
-/// An attempt's id: sortable by time and unique.
+/// An attempt's id: sortable by time, and like no other of this installation. One that is made gets
+/// a number that is no other installation's either.
 fn attempt_ref(case: &Case<'_>) -> String {
     let text = format!("{}\n{}\n{}", case.view.name, case.incident, case.next);
     format!(

@@ -35,6 +35,21 @@ pub(super) fn due(judged: &Judged) -> Vec<Action> {
     actions.collect()
 }
 
+/// Gives each attempt an id that no other installation gives to one of its own. Deciding knows no
+/// random number, two runs may decide in the same instant about subjects of the same name, and by
+/// its id an attempt's processes are found on the host.
+pub(super) fn name_apart(judged: &mut Judged) {
+    let decided = judged.decisions.list.iter_mut();
+    let decided = decided.filter_map(|d| d.action.as_deref_mut());
+    for action in decided.chain(&mut judged.ordered).filter(|a| !a.resumed) {
+        if let (Some((time, _)), Ok(random)) = (action.r#ref.split_once('-'), host::uuid())
+            && let Some((random, _)) = random.split_once('-')
+        {
+            action.r#ref = format!("{time}-{random}");
+        }
+    }
+}
+
 /// What a dry run has to say of it.
 pub(super) fn would_do(judged: &mut Judged) {
     let mut would: Vec<Done> = due(judged).iter().map(Done::dry).collect();

@@ -134,6 +134,7 @@ fn end_one(keeping: &Keeping, subject: &str, grace: Duration) -> Closed {
         living: keeping.living(subject, host::now()),
         grace,
         until: Instant::now() + grace + PATIENCE,
+        but: None,
     };
     told(
         subject,
@@ -152,6 +153,7 @@ fn end_cell(keeping: &Keeping, cell: &str) -> Closed {
         living: Vec::new(),
         grace: GRACE,
         until: Instant::now() + GRACE + PATIENCE,
+        but: None,
     };
     told(cell, end_subject(&remains, keeping, &|| false, host::now))
 }

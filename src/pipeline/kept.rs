@@ -48,8 +48,11 @@ impl Kept {
 
     /// Brings the entries up to what is so now, without writing it down.
     pub(super) fn look(&mut self, now: Timestamp) {
+        let Some(table) = &self.table else {
+            return;
+        };
         for entry in &mut self.entries {
-            *entry = self.host.look(entry, now);
+            *entry = table.look(entry, &self.host, now);
         }
     }
 
@@ -61,20 +64,18 @@ impl Kept {
         now: Timestamp,
         prune: bool,
     ) -> Result<(), StoreError> {
+        let Some(table) = &self.table else {
+            return Ok(());
+        };
         for entry in &mut self.entries {
-            let is = self.host.look(entry, now);
+            let is = table.look(entry, &self.host, now);
             let tells = is.status.is_over() || is.status == ProcessStatus::Unkept;
-            if tells
-                && is.status != entry.status
-                && let Some(table) = &self.table
-            {
+            if tells && is.status != entry.status {
                 table.replace(&is)?;
             }
             *entry = is;
         }
-        if let (true, Some(table)) = (prune, &self.table)
-            && let Err(why) = table.prune(&self.entries, now)
-        {
+        if prune && let Err(why) = table.prune(&self.entries, now) {
             self.warnings.push(Warning::new("process_table", why));
         }
         let mut told: Vec<Event> = ended(&self.entries, &store.state)

@@ -375,6 +375,7 @@ fn locked(
             return Err(give_up(request, &mut store, &about, &scope, failure));
         }
     }
+    acting::name_apart(&mut judged);
     acting::carry_out(request, &mut store, &about, &mut judged, deadline, kept)
         .map_err(of_store)?;
     judged.totals.clone_from(&store.state.totals);

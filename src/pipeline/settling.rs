@@ -318,7 +318,7 @@ fn find_agent(open: &mut Open, kept: &mut Kept) -> Result<bool, StoreError> {
         return Ok(true);
     };
     let now = host::now();
-    let mut is = kept.host.look(&entry, now);
+    let mut is = table.look(&entry, &kept.host, now);
     if is.pid.is_none() && is.status == ProcessStatus::Unknown {
         // Its keeper was killed after it had started the agent and before it had written so.
         if let Some((pid, started)) = unwritten(attempt_ref(open)) {

@@ -162,6 +162,21 @@ impl Table {
         self.read(&name_of(r#ref), &mut vec![0; LARGEST + 1])
     }
 
+    /// An entry that was read a moment ago, as it is now: as [`Host::look`], but an end that its
+    /// keeper has written since is not taken for one that nobody saw.
+    #[must_use]
+    pub fn look(&self, entry: &Entry, host: &Host, now: Timestamp) -> Entry {
+        let is = host.look(entry, now);
+        if !is.status.is_over() || entry.status.is_over() {
+            return is;
+        }
+        // Its keeper is gone by now, and writes no more.
+        match self.entry(&entry.r#ref) {
+            Ok(Some(newer)) if newer != *entry => host.look(&newer, now),
+            _ => is,
+        }
+    }
+
     /// All entries.
     ///
     /// # Errors

@@ -140,3 +140,32 @@ fn what_a_killed_run_left_is_removed_after_an_hour() {
     table.prune(&[], later(61)).unwrap();
     assert_eq!(left(), 1);
 }
+
+/// What a keeper writes between a run's reading of the table and its look at the processes.
+#[test]
+fn an_end_that_was_written_meanwhile_is_no_unknown_one() {
+    let tmp = tempfile::tempdir().unwrap();
+    let table = Table::create(tmp.path()).unwrap();
+    let now = Timestamp::from_secs(1_900_000_000);
+    let host = Host {
+        boot_id: "this".to_owned(),
+        booted_at: None,
+    };
+    let read = Entry {
+        pid: Some(i32::MAX),
+        start_time: Some(1),
+        boot_id: "this".to_owned(),
+        status: ProcessStatus::Running,
+        ..entry("0001-a")
+    };
+    table.claim(&read).unwrap();
+    assert_eq!(table.look(&read, &host, now).status, ProcessStatus::Unknown);
+    let ended = Entry {
+        status: ProcessStatus::Exited,
+        exit_code: Some(3),
+        ended_at: Some(now),
+        ..read.clone()
+    };
+    table.replace(&ended).unwrap();
+    assert_eq!(table.look(&read, &host, now), ended);
+}

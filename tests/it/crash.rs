@@ -1,9 +1,10 @@
 //! Killed or refused at each file-changing system call of a run in turn, the next run finds a
 //! state that parses, no lost incident and no doubled event.
 
-use std::fs;
 use std::path::PathBuf;
 
+use crate::kill::{self, Point, changes};
+use crate::output::Run;
 use crate::store::{copy, restore, state, state_is_the_journal, transitions};
 use crate::world::{World, tool};
 
@@ -34,30 +35,18 @@ fn world() -> (World, PathBuf) {
     (world, template)
 }
 
-/// Every file-changing call of one run as (name, how manieth of that name).
-fn points(world: &World) -> Vec<(String, u32)> {
-    let trace = world.base().join("trace");
-    let path = trace.to_str().unwrap().to_owned();
-    world
-        .cmd(&["--json"])
-        .through(&["strace", "-o", &path, "-e", &format!("trace={CHANGING}")])
-        .run()
-        .code(2);
-    let mut counts = std::collections::BTreeMap::<String, u32>::new();
-    let mut points = Vec::new();
-    for line in fs::read_to_string(&trace).unwrap().lines() {
-        let Some((name, rest)) = line.split_once('(') else {
-            continue;
-        };
-        let count = counts.entry(name.to_owned()).or_default();
-        *count += 1;
-        // Opening for reading changes nothing.
-        if name != "openat" || rest.contains("O_CREAT") {
-            points.push((name.to_owned(), *count));
-        }
-    }
+/// Every file-changing call of one run.
+fn points(world: &World) -> Vec<Point> {
+    let (points, run) = kill::points(world, &["--json"], CHANGING, changes);
+    run.code(2);
     assert!(points.len() > 12, "a run writes more than that: {points:?}");
     points
+}
+
+/// A run in which something is done in the place of a call.
+fn run(world: &World, inject: &str) -> Run {
+    let strace = ["strace", "-o", "/dev/null", "-e", inject];
+    world.cmd(&["--json"]).through(&strace).run()
 }
 
 /// After whatever happened, one run puts everything right, and a second finds nothing to add.
@@ -103,18 +92,14 @@ fn killed_at_each_file_changing_call_nothing_is_lost_or_doubled() {
     }
     let (world, template) = world();
     let points = points(&world);
-    for (name, when) in &points {
+    for point in &points {
         restore(&world, &template);
-        let inject = format!("inject={name}:signal=SIGKILL:when={when}");
-        let run = world
-            .cmd(&["--json"])
-            .through(&["strace", "-o", "/dev/null", "-e", &inject])
-            .run();
+        let run = run(&world, &point.inject("signal=SIGKILL"));
         assert!(
             run.signal().is_some(),
-            "{name} {when}: it was to be killed: {run}"
+            "{point}: it was to be killed: {run}"
         );
-        converges(&world, &format!("killed at {name} {when}"));
+        converges(&world, &format!("killed at {point}"));
     }
 }
 
@@ -126,20 +111,13 @@ fn killed_in_the_recovery_too_nothing_is_lost_or_doubled() {
     let (world, template) = world();
     let points = points(&world);
     // Every pair would be some hundreds: each point once as the first and once as the second.
-    for (n, (name, when)) in points.iter().enumerate() {
-        let (second, again) = &points[(n * 7 + 3) % points.len()];
+    for (n, first) in points.iter().enumerate() {
+        let second = &points[(n * 7 + 3) % points.len()];
         restore(&world, &template);
-        for (name, when) in [(name, when), (second, again)] {
-            let inject = format!("inject={name}:signal=SIGKILL:when={when}");
-            world
-                .cmd(&["--json"])
-                .through(&["strace", "-o", "/dev/null", "-e", &inject])
-                .run();
+        for point in [first, second] {
+            run(&world, &point.inject("signal=SIGKILL"));
         }
-        converges(
-            &world,
-            &format!("killed at {name} {when}, then at {second} {again}"),
-        );
+        converges(&world, &format!("killed at {first}, then at {second}"));
     }
 }
 
@@ -150,21 +128,17 @@ fn refused_at_each_file_changing_call_a_run_says_so_and_the_next_one_mends_it() 
     }
     let (world, template) = world();
     let points = points(&world);
-    for (n, (name, when)) in points.iter().enumerate() {
+    for (n, point) in points.iter().enumerate() {
         for errno in [
             ["ENOSPC", "EIO", "EROFS"][n % 3],
             ["EMFILE", "EDQUOT", "EINTR"][n % 3],
         ] {
             // The system's C library may not expect an interrupted unlock, nor do we.
-            if errno == "EINTR" && !matches!(name.as_str(), "write" | "pwrite64") {
+            if errno == "EINTR" && !matches!(point.name.as_str(), "write" | "pwrite64") {
                 continue;
             }
             restore(&world, &template);
-            let inject = format!("inject={name}:error={errno}:when={when}");
-            let run = world
-                .cmd(&["--json"])
-                .through(&["strace", "-o", "/dev/null", "-e", &inject])
-                .run();
+            let run = run(&world, &point.inject(&format!("error={errno}")));
             run.code_in(&[2, 74]);
             if run.exit() == 74 && !run.stderr().contains("standard output") {
                 let message = run.json()["error"]["message"]
@@ -173,10 +147,10 @@ fn refused_at_each_file_changing_call_a_run_says_so_and_the_next_one_mends_it() 
                     .to_owned();
                 assert!(
                     message.contains('/'),
-                    "{name} {when} {errno}: no path in {message:?}"
+                    "{point} {errno}: no path in {message:?}"
                 );
             }
-            converges(&world, &format!("{errno} at {name} {when}"));
+            converges(&world, &format!("{errno} at {point}"));
         }
     }
 }
@@ -188,16 +162,11 @@ fn an_fsync_that_failed_is_never_taken_for_one_that_worked() {
     }
     let (world, template) = world();
     for name in ["fsync", "fdatasync"] {
-        for when in 1..=points(&world).iter().filter(|(n, _)| n == name).count() {
+        for point in points(&world).iter().filter(|point| point.name == name) {
             restore(&world, &template);
             // It fails once; tried again it would seem to work.
-            let inject = format!("inject={name}:error=EIO:when={when}");
-            let run = world
-                .cmd(&["--json"])
-                .through(&["strace", "-o", "/dev/null", "-e", &inject])
-                .run();
-            run.code(74);
-            converges(&world, &format!("{name} {when} failed"));
+            run(&world, &point.inject("error=EIO")).code(74);
+            converges(&world, &format!("{point} failed"));
         }
     }
 }

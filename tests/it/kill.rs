@@ -14,9 +14,10 @@ pub(crate) struct Point {
 }
 
 impl Point {
-    /// The option by which strace kills there, before the call is made.
-    pub(crate) fn kill(&self) -> String {
-        format!("inject={}:signal=SIGKILL:when={}", self.name, self.when)
+    /// The option by which strace does something there, in the place of the call: `signal=SIGKILL`,
+    /// `error=EIO`.
+    pub(crate) fn inject(&self, what: &str) -> String {
+        format!("inject={}:{what}:when={}", self.name, self.when)
     }
 }
 
@@ -26,45 +27,9 @@ impl std::fmt::Display for Point {
     }
 }
 
-/// How strace is told to follow a run's threads, and what it starts until that becomes a program of
-/// its own: the checker alone is killed.
-pub(crate) const THREADS: [&str; 3] = ["-f", "-b", "execve"];
-
-/// Every such call of one run in any of its threads: of each name as many as the thread has that makes
-/// most of them. strace counts by thread, so that of several which come so far the first is killed at.
-pub(crate) fn points_of_threads(world: &World, args: &[&str], calls: &str) -> (Vec<Point>, Run) {
-    let trace = world.base().join("trace");
-    let path = trace.to_str().unwrap().to_owned();
-    let traced = format!("trace={calls}");
-    let mut strace = vec!["strace"];
-    strace.extend(THREADS);
-    strace.extend(["-o", &path, "-e", &traced]);
-    let run = world.cmd(args).through(&strace).run();
-    let mut seen = BTreeMap::<(String, String), u32>::new();
-    for line in fs::read_to_string(&trace).unwrap().lines() {
-        let Some((thread, rest)) = line.split_once(' ') else {
-            continue;
-        };
-        let name = rest.trim_start().split_once('(').map(|(name, _)| name);
-        let is_name = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if let Some(name) = name.filter(is_name) {
-            *seen
-                .entry((name.to_owned(), thread.to_owned()))
-                .or_default() += 1;
-        }
-    }
-    let mut most = BTreeMap::<String, u32>::new();
-    for ((name, _), count) in seen {
-        let entry = most.entry(name).or_default();
-        *entry = count.max(*entry);
-    }
-    let of = |(name, most): (String, u32)| {
-        (1..=most).map(move |when| Point {
-            name: name.clone(),
-            when,
-        })
-    };
-    (most.into_iter().flat_map(of).collect(), run)
+/// True for a call that changes files: opening for reading does not.
+pub(crate) fn changes(name: &str, line: &str) -> bool {
+    name != "openat" || line.contains("O_CREAT")
 }
 
 /// Every such call of one run, in the process that strace starts. `calls` is what strace takes

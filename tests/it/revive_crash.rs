@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::kill::{self, Point};
 use crate::later::plans;
+use crate::living::lives;
 use crate::store::{copy, journal, restore, state, state_is_the_journal};
 use crate::world::{World, tool};
 
@@ -48,31 +50,11 @@ fn marks(path: &Path) -> usize {
     fs::read_to_string(path).unwrap_or_default().lines().count()
 }
 
-/// Every such call of one acting run, in all its threads, as (name, how manieth of that name in the
-/// process that strace starts).
-fn points(scene: &Scene) -> Vec<(String, u32)> {
-    let trace = scene.world.base().join("trace");
-    let path = trace.to_str().unwrap().to_owned();
+/// Every such call of the main thread of one acting run.
+fn points(scene: &Scene) -> Vec<Point> {
     restore(&scene.world, &scene.template);
-    scene
-        .world
-        .cmd(&["--json"])
-        .through(&["strace", "-o", &path, "-e", &format!("trace={CALLS}")])
-        .run()
-        .code(1);
-    let mut counts = BTreeMap::<String, u32>::new();
-    let mut points = Vec::new();
-    for line in fs::read_to_string(&trace).unwrap().lines() {
-        let Some((name, _)) = line.split_once('(') else {
-            continue;
-        };
-        if !CALLS.split(',').any(|call| call == name) {
-            continue;
-        }
-        let count = counts.entry(name.to_owned()).or_default();
-        *count += 1;
-        points.push((name.to_owned(), *count));
-    }
+    let (points, run) = kill::points(&scene.world, &["--json"], CALLS, |_, _| true);
+    run.code(1);
     assert!(
         points.len() > 40,
         "an acting run does more than that: {points:?}"
@@ -130,10 +112,10 @@ fn killed_at_any_call_an_attempt_is_made_at_most_once_and_counted_once() {
     }
     let scene = scene();
     let mut seen = BTreeMap::<&str, usize>::new();
-    for (name, when) in points(&scene) {
+    for point in points(&scene) {
         restore(&scene.world, &scene.template);
         crate::world::remove(&scene.marks);
-        let inject = format!("inject={name}:signal=SIGKILL:when={when}");
+        let inject = point.inject("signal=SIGKILL");
         let run = scene
             .world
             .cmd(&["--json"])
@@ -141,21 +123,11 @@ fn killed_at_any_call_an_attempt_is_made_at_most_once_and_counted_once() {
             .run();
         // The order of calls differs a little from run to run: some points are not reached.
         let _ = run.signal();
-        let result = settles(&scene, &format!("killed at {name} {when}"));
+        let result = settles(&scene, &format!("killed at {point}"));
         *seen.entry(result).or_default() += 1;
     }
     assert!(seen.get("interrupted").is_some_and(|n| *n > 2), "{seen:?}");
     assert!(seen.get("ok").is_some_and(|n| *n > 5), "{seen:?}");
-}
-
-/// True for a process that is there and no zombie.
-fn lives(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
 /// The run is killed while its step goes on. The next one ends what is left of it, says so, and

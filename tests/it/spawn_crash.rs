@@ -1,251 +1,253 @@
-//! A run that starts an agent, killed at each of its calls in turn, at random instants, and with a
-//! predecessor that hangs: two runs later there is one agent, one counted attempt and one incident.
+//! A run that starts an agent, killed at each of its calls in turn, at random instants and with a
+//! predecessor that hangs, told to end, or stopped for longer than it has: two runs later there is one
+//! agent, one counted attempt and one incident.
 //!
-//! The method: the calls of a run are listed once by strace; then the run is made again for each of
-//! them, with SIGKILL in the place of that call, in whichever thread comes so far first. The checker
-//! alone is killed; what it has started goes on. What must hold afterwards is in [`Scene::settles`].
+//! The method: the calls of a run are counted in all of its threads; then the run is made again for
+//! each of them, with SIGKILL in the place of that call. The checker alone is killed; what it has
+//! started goes on. What must hold afterwards is in [`Scene::settles`].
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::kill::{Point, THREADS, points_of_threads};
-use crate::later::{eventually, plans};
-use crate::living::{Agents, signal};
-use crate::store::{copy, journal, restore, state, state_is_the_journal};
-use crate::world::{World, tool};
+use crate::doomed::{AGAIN, ONCE, Scene, chosen, count, many, random, ready, show};
+use crate::store::journal;
+use crate::tracer::{At, What, Whose, trace};
+use crate::world::tool;
 
-/// The calls between which something can be lost.
-const CALLS: &str = "openat,openat2,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2,linkat,unlinkat,symlinkat,fchmod,mkdir,mkdirat,flock,clone,clone3,fork,vfork,pipe2,pidfd_open,pidfd_send_signal,poll,ppoll,read,wait4,waitid,futex,close,fcntl,getdents64,readlink,fstat,newfstatat,statx,munmap";
+/// An agent that works until it is ended.
+const WORKS: &str = "exec sleep 1000";
 
-struct Scene {
-    world: World,
-    agents: Agents,
-    marks: PathBuf,
-    template: PathBuf,
+/// One that does not hear of TERM.
+const HANGS: &str = "trap \"\" TERM; while :; do sleep 1000 & wait; done";
+
+const KILL: What = What::Send(Signal::SIGKILL);
+
+/// The calls of a run: so many before it forks what becomes its keeper, so many afterwards.
+struct Calls {
+    before: usize,
+    after: usize,
 }
 
-/// `a` is down, and its plan starts an agent that leaves a mark. It is the second run's business, so
-/// that there is a state to be lost.
-fn scene() -> Scene {
-    let world = World::new();
-    world.cell("a").cell("b");
-    world.run(&["--json"]).code(0);
-    let marks = world.path("a/worktree/marks");
-    let user = match crate::world::is_root() {
-        true => ", user: root",
-        false => "",
-    };
-    plans(
-        &world,
-        &format!(
-            "policy: auto\nlimits: {{backoff: {{initial: 1h, max: 1h}}}}\nsteps:\n  - spawn: {{command: [sh, -c, 'echo $$ >> marks; exec sleep 1000'], grace: 100ms, wake: false{user}}}\n",
-        ),
+fn calls(scene: &Scene) -> Calls {
+    let whole = scene.doom(Whose::Checkers, At::Start(0), What::Count);
+    whole.run.code(1);
+    let before = whole.forked.expect("it starts a keeper");
+    let after = whole.calls - before;
+    assert!(
+        before > 250 && after > 50,
+        "a run does more: {before} and {after}"
     );
-    world.beat("a", 900);
-    let template = world.base().join("template");
-    copy(&world.state(), &template);
-    Scene {
-        agents: Agents::of(&world),
-        world,
-        marks,
-        template,
-    }
+    Calls { before, after }
 }
 
-fn count(events: &[Value], kind: &str) -> usize {
-    events.iter().filter(|e| e["event"] == kind).count()
-}
-
-impl Scene {
-    /// As it was before the run that is killed.
-    fn again(&self) {
-        self.agents.end();
-        self.keepers_are_gone();
-        restore(&self.world, &self.template);
-        crate::world::remove(&self.marks);
+impl Calls {
+    /// About so many of them, most of them after the fork.
+    fn few(&self, before: usize, after: usize) -> Vec<At> {
+        let first = chosen(self.before, before).map(At::Start);
+        first
+            .chain(chosen(self.after, after).map(At::Fork))
+            .collect()
     }
 
-    /// A keeper that writes down its agent's end must not do so in the next round.
-    fn keepers_are_gone(&self) {
-        let table = self.world.state().join("procs");
-        eventually(|| {
-            let entries = fs::read_dir(&table).into_iter().flatten();
-            let mut texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
-            let keeper = |text: String| {
-                let entry: Value = serde_json::from_str(&text).ok()?;
-                i32::try_from(entry["keeper_pid"].as_i64()?).ok()
-            };
-            let lives = texts.any(|text| keeper(text).is_some_and(crate::living::lives));
-            (!lives).then_some(())
-        });
-    }
-
-    /// Two runs later.
-    #[track_caller]
-    fn settles(&self, what: &str) -> &'static str {
-        let world = &self.world;
-        for _ in 0..2 {
-            // What was just forked has the killed run's lock until it becomes its program.
-            world.run(&["--json", "--wait-lock", "20s"]).code(1);
-        }
-        let agents = self.agents.living("a");
-        assert_eq!(
-            agents.len(),
-            1,
-            "{what}: agents {agents:?}: {:#?}",
-            journal(world)
-        );
-        let started = fs::read_to_string(&self.marks).unwrap_or_default();
-        assert_eq!(started.lines().count(), 1, "{what}: started {started}");
-        let events = journal(world);
-        assert_eq!(count(&events, "intent"), 1, "{what}: intents: {events:#?}");
-        assert_eq!(count(&events, "attempt_finished"), 1, "{what}: outcomes");
-        assert_eq!(count(&events, "process_started"), 1, "{what}: starts");
-        assert_eq!(count(&events, "incident_opened"), 1, "{what}: incidents");
-        let state = state(world);
-        let attempts = &state["memory"]["a/main"]["attempts"];
-        assert_eq!(attempts.as_array().unwrap().len(), 1, "{what}: {attempts}");
-        assert_eq!(
-            state["subjects"]["a/main"]["incident"]["attempts"], 1,
-            "{what}"
-        );
-        state_is_the_journal(world);
-        let finished = events.iter().find(|e| e["event"] == "attempt_finished");
-        let finished = finished.unwrap();
-        assert_eq!(finished["result"], "ok", "{what}: {finished}");
-        match finished["reason"].as_str() {
-            Some("adopted") => "adopted",
-            _ if count(&events, "run_started") > count(&events, "run_finished") => "made later",
-            _ => "made",
+    /// One of them; every second time after the fork.
+    fn any(&self, random: &mut dyn FnMut() -> usize) -> At {
+        match random().is_multiple_of(2) {
+            true => At::Start(1 + random() % self.before),
+            false => At::Fork(1 + random() % self.after),
         }
     }
 }
 
 #[test]
 fn killed_at_any_call_a_run_leaves_one_agent_one_attempt_one_incident() {
-    if !tool("strace") {
+    if !ready() {
         return;
     }
-    let scene = scene();
-    let (points, run) = points_of_threads(&scene.world, &["--json"], CALLS);
-    run.code(1);
-    assert!(
-        points.len() > 150,
-        "a run that starts an agent does more: {points:?}"
-    );
-    let mut seen = BTreeMap::<&str, usize>::new();
-    for point in chosen(&points) {
+    let mut scene = Scene::new(ONCE, WORKS);
+    let calls = calls(&scene);
+    let points = calls.few(many(10, 10_000), many(24, 10_000));
+    let (mut seen, mut failed) = (BTreeMap::<&str, usize>::new(), Vec::new());
+    for at in &points {
         scene.again();
-        let kill = point.kill();
-        let mut strace = vec!["strace"];
-        strace.extend(THREADS);
-        strace.extend(["-o", "/dev/null", "-e", &kill]);
-        let run = scene.world.cmd(&["--json"]).through(&strace).run();
-        // The order of calls differs a little from run to run: some points are not reached.
-        if run.signal().is_none() && run.exit() == 2 {
-            // What was killed is the keeper, before it was one: the step has failed, and is told.
-            assert!(scene.agents.living("a").is_empty(), "at {point}: {run}");
-            *seen.entry("failed").or_default() += 1;
-            continue;
+        let doomed = scene.doom(Whose::Checkers, *at, KILL);
+        let what = format!("killed at {at}, {:?}", doomed.reached);
+        // The number of calls differs a little from run to run: the last are not always reached.
+        let reached = doomed.reached.is_some();
+        assert_eq!(doomed.run.signal().is_some(), reached, "{what}");
+        // All are gone through, so that it can be said at how many a build fails.
+        let settled = catch_unwind(AssertUnwindSafe(|| scene.settles(&what)));
+        let came = match settled {
+            Ok("made") if !reached => "not reached",
+            Ok(came) => came,
+            Err(_) if scene.has_twins() => "twins",
+            Err(_) => "wrong otherwise",
+        };
+        if settled.is_err() {
+            failed.push(what);
         }
-        let came = scene.settles(&format!("killed at {point}"));
         *seen.entry(came).or_default() += 1;
     }
-    scene.agents.end();
-    if std::env::var_os("LAZARUS_SHOW").is_some() {
-        println!("{} points: {seen:?}", points.len());
+    show(format!("{} points: {seen:?}", points.len()));
+    assert!(failed.is_empty(), "{seen:?}: {failed:#?}");
+    for came in ["made", "made later", "adopted"] {
+        assert!(seen.get(came).is_some_and(|n| *n > 0), "{came}: {seen:?}");
     }
-    assert!(seen.get("adopted").is_some_and(|n| *n > 0), "{seen:?}");
-    assert!(seen.get("made later").is_some_and(|n| *n > 0), "{seen:?}");
 }
 
-/// All of them where `LAZARUS_KILLS` is `all`, one where it is that one's name, else every so manieth: with the day as the offset, so
-/// that in time each has its turn.
-fn chosen(points: &[Point]) -> Vec<Point> {
-    match std::env::var("LAZARUS_KILLS").as_deref() {
-        Ok("all") => return points.to_vec(),
-        Ok(one) => {
-            let Some((name, when)) = one.split_once(' ') else {
-                return points.iter().filter(|p| p.name == one).cloned().collect();
-            };
-            let (name, when) = (name.to_owned(), when.parse().unwrap());
-            return vec![Point { name, when }];
-        }
-        Err(_) => {}
+/// The build that is deliberately naive, so that these tests can be seen to fail, can still be made:
+/// `tests/kill/naive.sh` makes it and runs them.
+#[test]
+fn the_naive_build_can_be_made() {
+    if !tool("patch") {
+        return;
     }
-    let every = points.len().div_ceil(60).max(1);
-    let offset = crate::world::now() as usize / 86_400 % every;
-    points.iter().skip(offset).step_by(every).cloned().collect()
+    let patch = Command::new("patch")
+        .args([
+            "--dry-run",
+            "--force",
+            "-p1",
+            "-i",
+            "tests/kill/naive.patch",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&patch.stdout);
+    assert!(patch.status.success(), "tests/kill/naive.patch: {said}");
+}
+
+/// The run that finds what was left is killed too.
+#[test]
+fn killed_and_killed_again_in_the_recovery() {
+    if !ready() {
+        return;
+    }
+    let mut scene = Scene::new(ONCE, WORKS);
+    let calls = calls(&scene);
+    let mut random = random();
+    let mut seen = BTreeMap::<&str, usize>::new();
+    for _ in 0..many(10, 500) {
+        scene.again();
+        let (first, second) = (calls.any(&mut random), calls.any(&mut random));
+        scene.doom(Whose::Checkers, first, KILL);
+        scene.doom(Whose::Checkers, second, KILL);
+        let came = scene.settles(&format!("killed at {first}, then at {second}"));
+        *seen.entry(came).or_default() += 1;
+    }
+    show(format!("pairs: {seen:?}"));
+}
+
+/// A run that is told to end ends by that signal, and it is as if it had been killed.
+#[test]
+fn told_to_end_at_any_call_a_run_leaves_one_agent() {
+    if !ready() {
+        return;
+    }
+    let mut scene = Scene::new(ONCE, WORKS);
+    let calls = calls(&scene);
+    let mut seen = BTreeMap::<String, usize>::new();
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        for at in calls.few(many(1, 50), many(3, 50)) {
+            scene.again();
+            let told = scene.doom(Whose::Checkers, at, What::Send(signal));
+            let what = format!("{signal} at {at}, {:?}", told.reached);
+            match told.run.signal() {
+                Some(by) => assert_eq!(by, signal as i32, "{what}: {}", told.run),
+                // It was done by then.
+                None => drop(told.run.code(1)),
+            }
+            let came = scene.settles(&what);
+            *seen.entry(format!("{signal} {came}")).or_default() += 1;
+        }
+    }
+    show(format!("told: {seen:?}"));
+}
+
+/// A run that is stopped for longer than its deadline begins nothing when it goes on.
+#[test]
+fn stopped_at_any_call_beyond_its_deadline_a_run_begins_nothing() {
+    if !ready() {
+        return;
+    }
+    let mut scene = Scene::new(AGAIN, WORKS);
+    let calls = calls(&scene);
+    let mut seen = BTreeMap::<&str, usize>::new();
+    for at in calls.few(many(2, 60), many(2, 60)) {
+        scene.again();
+        let pause = What::Pause(Duration::from_millis(1300));
+        let cmd = scene.world.cmd(&["--json", "--deadline", "1s"]);
+        let stopped = trace(cmd, Whose::Checkers, at, pause);
+        let what = format!("stopped at {at}, {:?}", stopped.reached);
+        // 66 where the look at the missions root was what took too long.
+        stopped.run.code_in(&[0, 1, 2, 66]);
+        scene.no_twins(&what);
+        let begun = fs::metadata(&scene.marks).and_then(|meta| meta.modified());
+        let came = match (begun, stopped.resumed) {
+            // Its time begins when it has the lock, and with that its look at the cells.
+            _ if !had_begun(&scene, stopped.stopped) => "stopped before its time began",
+            (Ok(begun), Some(resumed)) => {
+                assert!(begun < resumed, "{what}: begun afterwards: {}", stopped.run);
+                "begun before"
+            }
+            (Err(_), Some(_)) => "not begun",
+            (_, None) => "not stopped",
+        };
+        *seen.entry(came).or_default() += 1;
+        for _ in 0..2 {
+            scene.run().code(1);
+        }
+        scene.has_agents(1, &what);
+        scene.is_sound(&what);
+        scene.has_one_incident(&what);
+    }
+    show(format!("stopped: {seen:?}"));
+}
+
+/// True where the second run had told the journal of its beginning by then.
+fn had_begun(scene: &Scene, stopped: Option<SystemTime>) -> bool {
+    let events = journal(&scene.world);
+    let started = events.iter().filter(|e| e["event"] == "run_started").nth(1);
+    let at = |event: &Value| event["ts"].as_str().unwrap().parse::<jiff::Timestamp>();
+    let at = started.map(|event| SystemTime::from(at(event).unwrap()));
+    stopped.is_none_or(|stopped| at.is_some_and(|at| at <= stopped))
 }
 
 /// At random instants, with a predecessor that ignores TERM and must be ended first.
 #[test]
 fn killed_at_random_instants_with_a_predecessor_that_hangs() {
-    let scene = scene();
-    let hung = "policy: auto\nlimits: {backoff: {initial: 0s, max: 0s, jitter: 0}, attempts: 1000}\nverify: {within: 1ms}\nsteps:\n  - spawn: {command: [sh, -c, 'trap \"\" TERM; echo $$ >> marks; while :; do sleep 1000 & wait; done'], grace: 50ms, wake: false USER}\n";
-    let user = match crate::world::is_root() {
-        true => ", user: root",
-        false => "",
-    };
-    plans(&scene.world, &hung.replace(" USER", user));
-    let rounds = std::env::var("LAZARUS_KILLS").ok();
-    let rounds = match rounds.as_deref() {
-        Some("all") => 500,
-        _ => 12,
-    };
-    let mut random = crate::world::now().to_bits();
-    for round in 0..rounds {
+    if !ready() {
+        return;
+    }
+    let scene = Scene::new(AGAIN, HANGS);
+    let mut random = random();
+    for round in 0..many(12, 500) {
+        scene.world.beat("b", 0);
         let (mut command, _) = scene.world.cmd(&["--json", "--force"]).command();
         let mut child = command.spawn().unwrap();
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        std::thread::sleep(Duration::from_micros((random >> 33) % 250_000));
+        std::thread::sleep(Duration::from_micros(random() as u64 % 250_000));
         child.kill().unwrap();
         child.wait().unwrap();
+        let what = format!("round {round}");
         for _ in 0..2 {
-            let run = scene
-                .world
-                .run(&["--json", "--force", "--wait-lock", "20s"]);
+            let run = scene.run();
             run.code_in(&[1]);
-            let agents = leaders(&scene.agents.living("a"));
-            assert_eq!(agents.len(), 1, "round {round}: agents {agents:?}\n{run}");
+            scene.has_agents(1, &format!("{what}: {run}"));
         }
-        let events = journal(&scene.world);
-        assert_eq!(
-            count(&events, "incident_opened"),
-            1,
-            "round {round}: {events:#?}"
-        );
-        assert_eq!(
-            count(&events, "intent"),
-            count(&events, "attempt_finished"),
-            "round {round}"
-        );
-        let started = fs::read_to_string(&scene.marks).unwrap_or_default();
-        assert_eq!(
-            started.lines().count(),
-            count(&events, "process_started"),
-            "round {round}"
-        );
-        state_is_the_journal(&scene.world);
+        scene.is_sound(&what);
+        scene.has_one_incident(&what);
+        let started = count(&journal(&scene.world), "process_started");
+        // One that is ended at once leaves no mark.
+        assert!(scene.started().len() <= started, "{what}");
     }
-    for pid in scene.agents.living("a") {
-        signal(pid, "KILL");
-    }
+    show(format!(
+        "random: {} agents, one after the other",
+        scene.started().len()
+    ));
     scene.agents.end();
-}
-
-/// Those that lead a session of their own: the agents, without what they have started.
-fn leaders(pids: &[i32]) -> Vec<i32> {
-    let leads = |pid: &&i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let after = stat.rsplit(") ").next().unwrap_or_default();
-        after.split(' ').nth(3) == Some(&pid.to_string())
-    };
-    pids.iter().filter(leads).copied().collect()
 }

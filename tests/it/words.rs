@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
+use crate::kill::{self, changes};
 use crate::later::{Later, plans};
 use crate::lock::stopped_run;
 use crate::store::{copy, journal, restore, state, state_is_the_journal};
@@ -420,31 +421,6 @@ fn an_ordinary_user_answers_for_their_own_state_only() {
 /// The calls by which a word changes files.
 const CHANGING: &str = "openat,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlinkat,fchmod,mkdir,mkdirat,flock";
 
-/// Every file-changing call of `approve`, as (name, how manieth of that name).
-fn points(world: &World) -> Vec<(String, u32)> {
-    let trace = world.base().join("trace");
-    let path = trace.to_str().unwrap().to_owned();
-    world
-        .cmd(&["approve", "a", "--json"])
-        .through(&["strace", "-o", &path, "-e", &format!("trace={CHANGING}")])
-        .run()
-        .code(0);
-    let mut counts = std::collections::BTreeMap::<String, u32>::new();
-    let mut points = Vec::new();
-    for line in fs::read_to_string(&trace).unwrap().lines() {
-        let Some((name, rest)) = line.split_once('(') else {
-            continue;
-        };
-        let count = counts.entry(name.to_owned()).or_default();
-        *count += 1;
-        if name != "openat" || rest.contains("O_CREAT") {
-            points.push((name.to_owned(), *count));
-        }
-    }
-    assert!(points.len() > 5, "{points:?}");
-    points
-}
-
 #[test]
 fn killed_or_refused_at_each_call_the_whole_word_is_there_or_none_of_it() {
     if !tool("strace") {
@@ -453,16 +429,18 @@ fn killed_or_refused_at_each_call_the_whole_word_is_there_or_none_of_it() {
     let world = asked();
     let template = world.base().join("template");
     copy(&world.state(), &template);
-    let points = points(&world);
-    for (name, when) in &points {
+    let (points, run) = kill::points(&world, &["approve", "a", "--json"], CHANGING, changes);
+    run.code(0);
+    assert!(points.len() > 5, "{points:?}");
+    for point in &points {
         for what in ["signal=SIGKILL", "error=ENOSPC", "error=EIO"] {
             restore(&world, &template);
-            let inject = format!("inject={name}:{what}:when={when}");
+            let inject = point.inject(what);
             let run = world
                 .cmd(&["approve", "a", "--json"])
                 .through(&["strace", "-o", "/dev/null", "-e", &inject])
                 .run();
-            let place = format!("{what} at {name} {when}");
+            let place = format!("{what} at {point}");
             if run.signal().is_none() {
                 run.code_in(&[0, 74]);
             } else {

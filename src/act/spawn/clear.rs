@@ -74,12 +74,16 @@ pub struct Remains<'a> {
     pub grace: Duration,
     /// When they must be gone.
     pub until: Instant,
+    /// The ref of an attempt whose agent is none of what remains: a keeper of a run that was killed
+    /// may be starting it at this very moment.
+    pub but: Option<&'a str>,
 }
 
 impl Remains<'_> {
     /// True for a process whose environment says that it is this subject's.
     fn claims(&self, stray: &Stray, keeping: &Keeping) -> bool {
-        if !self.whole_cell && stray.agent.as_deref() != Some(self.name) {
+        let is_another = !self.whole_cell && stray.agent.as_deref() != Some(self.name);
+        if is_another || self.but == Some(stray.r#ref.as_str()) {
             return false;
         }
         match (self.cell_root, &stray.cell_root) {
@@ -215,6 +219,7 @@ pub(super) fn clear(
         living: keeping.living(&scene.action.subject, (scene.around.now)()),
         grace: spawn.grace,
         until: scene.around.deadline,
+        but: Some(scene.action.r#ref.as_str()).filter(|_| scene.action.resumed),
     };
     let first = remains.processes(keeping, keeping.strays.get_or_init(strays));
     if first.is_empty() && remains.living.is_empty() {

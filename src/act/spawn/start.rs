@@ -99,9 +99,14 @@ pub(super) fn of_other(
             let (log, trouble) = (entry.log, None);
             return Ok(Started { pid, log, trouble });
         }
-        if entry.status.is_over() || !keeping.host.has_keeper(&entry) {
+        if entry.status.is_over() {
             let why = entry.error.unwrap_or_else(|| refused(Answer::Taken, ready));
             return Err((StepResult::Failed, why));
+        }
+        if !keeping.host.has_keeper(&entry) {
+            // It was killed, and may have started its agent before or after that was written.
+            let why = "the keeper that had claimed the attempt is gone".to_owned();
+            return resolve(ready, keeping, (StepResult::Failed, why));
         }
         if Instant::now() >= until {
             return Err((StepResult::CutOff, refused(Answer::Taken, ready)));
