@@ -18,17 +18,6 @@ use crate::tracer::{At, What, Whose};
 /// What an agent ends with that ends by itself.
 const CODE: i32 = 7;
 
-/// The agents: what they do, and how many sessions there are of one of them in the end.
-const KINDS: [(&str, &str, usize); 3] = [
-    ("short", "exit 7", 0),
-    ("long", "exec sleep 1000", 1),
-    (
-        "double-forking",
-        "setsid sh -c \"sleep 1000 & exec sleep 1000\" & exec sleep 1000",
-        2,
-    ),
-];
-
 /// After the runs that followed.
 #[track_caller]
 fn holds(scene: &Scene, sessions: usize, what: &str) {
@@ -67,42 +56,54 @@ fn is_free(scene: &Scene, what: &str) {
     assert!(scene.agents.living("a").is_empty(), "{what}");
 }
 
-#[test]
-fn killed_at_any_call_a_keeper_leaves_no_two_agents_and_no_made_up_end() {
+/// An agent that does this, of which there are so many sessions in the end.
+fn killed_at_any_call(kind: &str, body: &str, sessions: usize) {
     if !ready() {
         return;
     }
-    for (kind, body, sessions) in KINDS {
-        let mut scene = Scene::new(AGAIN, body);
-        let whole = scene.doom(Whose::Keepers, At::Start(0), What::Count);
-        whole.run.code(1);
-        assert!(whole.calls > 100, "a keeper does more: {}", whole.calls);
-        let mut seen = BTreeMap::<String, usize>::new();
-        let mut points = 0;
-        for at in chosen(whole.calls, many(10, 10_000)) {
-            scene.again();
-            let kill = What::Send(Signal::SIGKILL);
-            let doomed = scene.doom(Whose::Keepers, At::Start(at), kill);
-            let what = format!("{kind}: keeper killed at call {at}, {:?}", doomed.reached);
-            // Without an answer the step has failed, unless the table has the agent.
-            doomed.run.code_in(&[1, 2]);
+    let mut scene = Scene::new(AGAIN, body);
+    let whole = scene.doom(Whose::Keepers, At::Start(0), What::Count);
+    whole.run.code(1);
+    assert!(whole.calls > 100, "a keeper does more: {}", whole.calls);
+    let mut seen = BTreeMap::<String, usize>::new();
+    let mut points = 0;
+    for at in chosen(whole.calls, many(10, 10_000)) {
+        scene.again();
+        let kill = What::Send(Signal::SIGKILL);
+        let doomed = scene.doom(Whose::Keepers, At::Start(at), kill);
+        let what = format!("{kind}: keeper killed at call {at}, {:?}", doomed.reached);
+        // Without an answer the step has failed, unless the table has the agent.
+        doomed.run.code_in(&[1, 2]);
+        scene.no_twins(&what);
+        let first = statuses(&scene);
+        for _ in 0..3 {
+            scene.run().code_in(&[1]);
             scene.no_twins(&what);
-            let first = statuses(&scene);
-            for _ in 0..3 {
-                scene.run().code_in(&[1]);
-                scene.no_twins(&what);
-            }
-            holds(&scene, sessions, &what);
-            is_free(&scene, &what);
-            let came = format!("exit {}, {first}", doomed.run.exit());
-            *seen.entry(came).or_default() += 1;
-            points += 1;
         }
-        show(format!(
-            "{kind}: {} calls, {points} points: {seen:?}",
-            whole.calls
-        ));
+        holds(&scene, sessions, &what);
+        is_free(&scene, &what);
+        let came = format!("exit {}, {first}", doomed.run.exit());
+        *seen.entry(came).or_default() += 1;
+        points += 1;
     }
+    let calls = whole.calls;
+    show(format!("{kind}: {calls} calls, {points} points: {seen:?}"));
+}
+
+#[test]
+fn a_keeper_is_killed_whose_agent_is_over_at_once() {
+    killed_at_any_call("short", "exit 7", 0);
+}
+
+#[test]
+fn a_keeper_is_killed_whose_agent_works_on() {
+    killed_at_any_call("long", "exec sleep 1000", 1);
+}
+
+#[test]
+fn a_keeper_is_killed_whose_agent_has_a_grandchild_in_another_session() {
+    let body = "setsid sh -c \"sleep 1000 & exec sleep 1000\" & exec sleep 1000";
+    killed_at_any_call("double-forking", body, 2);
 }
 
 /// The statuses in the table, as they were written.
