@@ -99,9 +99,13 @@ pub(super) fn close(
                 let told = pipeline::tell_of_word(&request.config, &events);
                 held.store.warnings.extend(told);
             }
+            held.store.news.clear();
             let all: BTreeSet<String> = meant.into_iter().chain(kept).collect();
             let all: Vec<String> = all.into_iter().collect();
             let closed = closing::end(&request, held, &all, whole)?;
+            // The ends that were found are in the journal now: no later run would tell them.
+            let told = pipeline::tell_of_word(&request.config, &held.store.news);
+            held.store.warnings.extend(told);
             Ok((events, closed))
         })?;
     let then = then(wanted, restart);

@@ -57,6 +57,8 @@ impl Owed {
                 "pause" => "lazarus-pit/pause/1",
                 "resume" => "lazarus-pit/resume/1",
                 "reset" => "lazarus-pit/reset/1",
+                "start" => "lazarus-pit/start/1",
+                "restart" => "lazarus-pit/restart/1",
                 "ps" => "lazarus-pit/ps/1",
                 "close" => "lazarus-pit/close/1",
                 "destroy" => "lazarus-pit/destroy/1",
@@ -242,6 +244,8 @@ mod tests {
             ("init -- --json", Owed::Nothing),
             ("plan lint --json", Owed::Json("lazarus-pit/plan-lint/1")),
             ("explain a --json", Owed::Json("lazarus-pit/explain/1")),
+            ("start a --json", Owed::Json("lazarus-pit/start/1")),
+            ("restart a --json", Owed::Json("lazarus-pit/restart/1")),
             (
                 "pause a --reason x --json",
                 Owed::Json("lazarus-pit/pause/1"),

@@ -104,17 +104,21 @@ impl<'a> View<'a> {
     /// heartbeat is one piece.
     #[must_use]
     pub fn condition(&self, plan: Option<&Plan>) -> Condition {
-        // No need to wait until the corpse's last beat is old.
-        let dead = self
-            .ended
-            .is_some_and(|end| self.beat.is_none_or(|beat| beat.last <= end.at));
-        if dead && self.observed {
+        if self.has_exited() {
             return Condition::Exited;
         }
         let probed = plan.is_some_and(|plan| !plan.probes.is_empty());
         self.evidence
             .filter(|_| probed)
             .unwrap_or_else(|| as_a_whole(self.base, plan))
+    }
+
+    /// True where its kept process has ended and it has not beaten since: no need to wait until the
+    /// corpse's last beat is old.
+    #[must_use]
+    pub fn has_exited(&self) -> bool {
+        let newer = |end: &Ended| self.beat.is_some_and(|beat| beat.last > end.at);
+        self.observed && self.ended.is_some_and(|end| !newer(end))
     }
 
     /// True where its cell is never revived.

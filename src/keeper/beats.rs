@@ -8,6 +8,11 @@ use crate::model::step::BeatFor;
 use crate::sys::beneath::Mounts;
 use crate::sys::host;
 
+/// The pause after the first one, and the shortest of all, be the plan's times what they may. Each
+/// is twice as long as the one before until a quarter of `stale_after` is reached: only what is
+/// beaten after an attempt's last step counts for it, and the first beat is mostly older.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// When the next one is due, and what is to be written where.
 #[derive(Debug)]
 pub(super) struct Beats {
@@ -17,6 +22,8 @@ pub(super) struct Beats {
     how: BeatSpec,
     /// None is written before this.
     next: Instant,
+    /// How long none is written after the next one.
+    pause: Duration,
     /// True where the agent has printed since the last one.
     printed: bool,
     /// True where the last one could not be written: that is told once.
@@ -33,6 +40,7 @@ impl Beats {
             pid,
             how,
             next: Instant::now(),
+            pause: LEAST,
             printed: false,
             failing: false,
         })
@@ -54,9 +62,9 @@ impl Beats {
         if self.due_at().is_none_or(|at| now < at) {
             return None;
         }
-        // Never without a pause, be the plan's times what they may.
-        let every = Duration::from_millis(self.how.every_ms.max(1000));
-        self.next = now.checked_add(every).unwrap_or(now);
+        self.next = now.checked_add(self.pause).unwrap_or(now);
+        let every = Duration::from_millis(self.how.every_ms).max(LEAST);
+        self.pause = (self.pause * 2).min(every);
         self.printed = false;
         let mounts = match self.how.allow_mounts {
             true => Mounts::Cross,

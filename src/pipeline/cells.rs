@@ -13,7 +13,7 @@ use crate::model::event::Event;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 use crate::report::Report;
-use crate::report::json::agent_state;
+use crate::report::json::revive_count;
 use crate::sys::host;
 
 /// What is taken for telling the cells even where the deadline is near or over.
@@ -100,9 +100,9 @@ fn health(cell: &Cell, report: &Report) -> BTreeMap<String, Health> {
     let agents = cell.agents.iter().map(|agent| {
         let decision = report.decision_about(cell, agent);
         let health = Health {
-            healthy: agent_state(agent, decision) == "healthy",
+            healthy: report.state_of(cell, agent) == "healthy",
             last_seen: agent.beat.as_ref().map(|beat| beat.last.as_f64()),
-            revive_count: decision.map_or(0, |d| d.attempts),
+            revive_count: revive_count(decision),
         };
         (agent.name.to_string(), health)
     });

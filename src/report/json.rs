@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{Report, Run, VERSION};
-use crate::core::view::GATEWAY;
+use crate::core::view::{GATEWAY, View};
 use crate::model::action::Done;
 use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning};
 use crate::model::condition::Condition;
@@ -142,7 +142,11 @@ impl Serialize for AgentList<'_> {
         let Self(cell, report) = self;
         s.collect_seq(cell.agents.iter().map(|agent| {
             let decision = report.and_then(|report| report.decision_about(cell, agent));
-            AgentDocument::of(agent, decision)
+            let state = match report {
+                Some(report) => report.state_of(cell, agent),
+                None => agent_state(agent, false, None),
+            };
+            AgentDocument::of(agent, state, decision)
         }))
     }
 }
@@ -185,8 +189,8 @@ pub struct AgentDocument<'a> {
     cycle: Option<i64>,
     /// The `model` in its heartbeat.
     model: Option<&'a str>,
-    /// `healthy`, `dead`, `reviving` while an attempt has time to show, or `unknown` where it could
-    /// not be looked at.
+    /// `healthy`, `dead`, `exited` where its kept process has ended and it has not beaten since,
+    /// `reviving` while an attempt has time to show, or `unknown` where it could not be looked at.
     state: &'static str,
     /// How often it was revived in its open incident.
     revive_count: u32,
@@ -195,20 +199,30 @@ pub struct AgentDocument<'a> {
     evidence: [(); 0],
 }
 
-/// What a report has as an agent's `state`.
+/// What a report has as an agent's `state`; `exited` is true where its kept process has ended and
+/// it has not beaten since.
 #[must_use]
-pub fn agent_state(agent: &Agent, decision: Option<&Decision>) -> &'static str {
+pub fn agent_state(agent: &Agent, exited: bool, decision: Option<&Decision>) -> &'static str {
     let reviving = decision.is_some_and(|d| d.verdict == Verdict::Reviving);
     match (agent.observed, agent.status) {
         (false, _) => "unknown",
         _ if reviving => "reviving",
+        _ if exited => "exited",
         (true, Status::Healthy) => "healthy",
         (true, _) => "dead",
     }
 }
 
+/// How often it was revived in its open incident: none is open where it has just recovered.
+#[must_use]
+pub fn revive_count(decision: Option<&Decision>) -> u32 {
+    decision
+        .filter(|d| d.verdict != Verdict::Healthy)
+        .map_or(0, |d| d.attempts)
+}
+
 impl<'a> AgentDocument<'a> {
-    fn of(agent: &'a Agent, decision: Option<&Decision>) -> Self {
+    fn of(agent: &'a Agent, state: &'static str, decision: Option<&Decision>) -> Self {
         let beat = agent.beat.as_ref();
         Self {
             name: &agent.name,
@@ -218,8 +232,8 @@ impl<'a> AgentDocument<'a> {
             last_status: beat.and_then(|b| b.status.as_deref()),
             cycle: beat.and_then(|b| b.cycle),
             model: beat.and_then(|b| b.model.as_deref()),
-            state: agent_state(agent, decision),
-            revive_count: decision.map_or(0, |d| d.attempts),
+            state,
+            revive_count: revive_count(decision),
             evidence: [],
         }
     }
@@ -259,13 +273,17 @@ impl<'a> GatewayDocument<'a> {
         let of = |gateway: &'a Gateway| {
             let decision = report.decision(&format!("{GATEWAY}{}", gateway.name));
             let verdict = decision.map(|d| d.verdict);
-            let well = matches!(gateway.condition, Condition::Healthy | Condition::Degraded);
-            let known = gateway.condition != Condition::Unknown && gateway.observed;
+            let condition = match View::of_gateway(gateway, &report.snapshot).has_exited() {
+                true => Condition::Exited,
+                false => gateway.condition,
+            };
+            let well = matches!(condition, Condition::Healthy | Condition::Degraded);
+            let known = condition != Condition::Unknown && gateway.observed;
             Self {
                 name: &gateway.name,
                 state: match verdict {
                     Some(Verdict::Reviving) => "reviving",
-                    _ => gateway.condition.as_str(),
+                    _ => condition.as_str(),
                 },
                 gateway_alive: known.then_some(well),
                 process_alive: None,

@@ -103,8 +103,16 @@ fn cases(report: &Report) -> impl Iterator<Item = Case<'_>> {
     subjects.chain(gateways)
 }
 
+/// What its files say, but for an agent that has left its last beat behind.
+fn condition(view: &View<'_>) -> Condition {
+    match view.has_exited() {
+        true => Condition::Exited,
+        false => view.base,
+    }
+}
+
 fn outcome<'a>(case: &Case<'_>, decided: &HashMap<&str, &'a Decision>) -> Outcome<'a> {
-    if case.view.observed && case.view.base == Condition::Healthy {
+    if case.view.observed && condition(&case.view) == Condition::Healthy {
         return Outcome::Passed;
     }
     let decision = decided.get(case.view.name.as_str()).copied();
@@ -143,7 +151,7 @@ fn write_case(case: &Case<'_>, outcome: Outcome<'_>, out: &mut dyn Write) -> io:
         // Whatever is down has a decision; without one its status still says what is known.
         None => {
             evidence = case.view.reasons.iter().map(|r| (*r).clone()).collect();
-            (case.view.base.as_str(), &evidence)
+            (condition(&case.view).as_str(), &evidence)
         }
     };
     writeln!(

@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use crate::core::decide::{Subject, subjects};
 use crate::core::holds::HOLDS;
+use crate::core::view::View;
 use crate::model::action::{AttemptResult, Done};
-use crate::model::cell::{Agent, Cell, Status, Warning};
+use crate::model::cell::{Agent, Cell, Warning};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::snapshot::{Snapshot, Summary};
@@ -91,12 +92,24 @@ impl Report {
     /// The decision about a cell's agent.
     #[must_use]
     pub fn decision_about(&self, cell: &Cell, agent: &Agent) -> Option<&Decision> {
-        // Of a cell that is well nothing was decided.
-        let quiet = agent.status == Status::Healthy && cell.reasons.is_empty();
-        match quiet {
+        // In a fleet that is well nothing was decided. Of an agent whose files are well something
+        // may have been: its process may have ended, its attempt may have to show yet.
+        match self.decisions.is_empty() {
             true => None,
             false => self.decision(&cell.subject(agent)),
         }
+    }
+
+    /// What the report has as an agent's `state`.
+    #[must_use]
+    pub fn state_of(&self, cell: &Cell, agent: &Agent) -> &'static str {
+        let subject = Subject {
+            cell,
+            agent: Some(agent),
+        };
+        let ended = &self.snapshot.ended;
+        let exited = !ended.is_empty() && View::of(&subject, &self.snapshot).has_exited();
+        json::agent_state(agent, exited, self.decision_about(cell, agent))
     }
 
     /// What was done for a subject.

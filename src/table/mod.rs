@@ -11,6 +11,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -143,13 +144,22 @@ impl Table {
         rustix::fs::fsync(&self.fd).map_err(|e| failed("making durable", e.into()))
     }
 
-    /// Replaces an entry, whole and durable.
+    /// Replaces an entry, whole and durable. What a newer version has added to it since it was read
+    /// stays there: a keeper holds its entry for days, and may be older than the runs beside it.
     ///
     /// # Errors
     /// It could not be written; then it is as it was.
     pub fn replace(&self, entry: &Entry) -> Result<(), StoreError> {
         let name = name_of(&entry.r#ref);
-        let bytes = render(entry);
+        let mut entry = Cow::Borrowed(entry);
+        // One that cannot be read has nothing to add, and is whole again after this.
+        let there = self.entry(&entry.r#ref).ok().flatten();
+        for (key, value) in there.map(|there| there.other).unwrap_or_default() {
+            if !entry.other.contains_key(&key) {
+                entry.to_mut().other.insert(key, value);
+            }
+        }
+        let bytes = render(&entry);
         let bytes = bytes.map_err(|e| StoreError::new("writing", &self.path.join(&name), e))?;
         atomic::replace(&self.fd, &self.path, &name, &bytes, 0o600, Writers::Many)
     }

@@ -4,6 +4,7 @@
 
 mod agents;
 mod attack;
+mod audited;
 mod classify;
 mod classify_agents;
 mod classify_time;

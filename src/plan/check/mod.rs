@@ -101,6 +101,7 @@ pub(super) fn check(
             Some("give it `steps`, or `policy: never` to be only told".to_owned()),
         );
     }
+    check.one_spawn(&written);
     let steps = check.each(written, Check::step);
     let mut channels = Vec::new();
     let approval = check.approval(raw.approval.unwrap_or_default(), &mut channels);

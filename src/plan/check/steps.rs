@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Check, Scope};
-use crate::model::step::{Http, ProcessLimits, Run, SignalStep, SignalTo, Spawn, Step, Wait};
+use crate::model::step::{
+    BeatFor, Http, ProcessLimits, Run, SignalStep, SignalTo, Spawn, Step, Wait,
+};
 use crate::plan::raw::steps::{
     RawHttp, RawProcessLimits, RawRun, RawSignal, RawSignalTo, RawSpawn, RawStep,
 };
@@ -24,6 +26,15 @@ const SIGNALS: [&str; 30] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
     "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
     "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR",
+];
+
+/// What every agent is told of its attempt; nothing else is ever in these variables.
+const OWN: [&str; 5] = [
+    "LAZARUS_CELL_UUID",
+    "LAZARUS_CELL_ROOT",
+    "LAZARUS_AGENT",
+    "LAZARUS_REF",
+    "LAZARUS_ATTEMPT",
 ];
 
 impl Check<'_, '_> {
@@ -104,9 +115,38 @@ impl Check<'_, '_> {
         }
     }
 
+    /// An attempt has one id, and a subject one place: a second agent would find both taken.
+    pub(super) fn one_spawn(&mut self, steps: &[Spanned<RawStep>]) {
+        let mut spawns = steps.iter().filter(|step| step.value.spawn.is_some());
+        if let (Some(first), Some(second)) = (spawns.next(), spawns.next()) {
+            let line = first.place.line;
+            self.problems.error_with_help(
+                second.place,
+                format!("a plan starts one agent, and line {line} does so already"),
+                Some("a subject has one kept process; what is to run beside it, it starts itself, or a `run` does".to_owned()),
+            );
+        }
+    }
+
     fn spawn(&mut self, raw: RawSpawn) -> Option<Spawn<Template>> {
         let cwd = raw.cwd.map(|path| self.workplace(path));
+        let own = |name: &&Spanned<String>| OWN.contains(&&*name.value);
+        let names = raw.env.iter().flat_map(|env| env.0.iter());
+        for name in names.map(|(name, _)| name).filter(own) {
+            let message = format!(
+                "`{}` says which attempt it is, and cannot be set",
+                name.value
+            );
+            self.problems.warning(name.place, message);
+        }
         let env = self.env(raw.env);
+        if let Some(beat) = &raw.beat
+            && self.scope == Scope::Gateways
+            && beat.value != BeatFor::Never
+        {
+            let message = "a gateway has no cell that its keeper could write heartbeats in";
+            self.problems.error(beat.place, message);
+        }
         let mut env_pass = Vec::new();
         for name in raw.env_pass.unwrap_or_default().0 {
             self.env_name(&name);
@@ -136,7 +176,7 @@ impl Check<'_, '_> {
             limits,
             replace: raw.replace.unwrap_or_default(),
             wake: raw.wake.unwrap_or(true),
-            beat: raw.beat.unwrap_or_default(),
+            beat: raw.beat.map_or(BeatFor::default(), |beat| beat.value),
             backend: raw.backend.unwrap_or_default(),
         })
     }

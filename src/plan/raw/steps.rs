@@ -125,7 +125,7 @@ pub struct RawSpawn {
     pub wake: Option<bool>,
     /// Whether its keeper beats for it. Default `never`.
     #[serde(default)]
-    pub beat: Option<BeatFor>,
+    pub beat: Option<Spanned<BeatFor>>,
     /// What starts it. Default `process`.
     #[serde(default)]
     pub backend: Option<Backend>,

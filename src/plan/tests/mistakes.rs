@@ -133,6 +133,7 @@ steps:
             "7:50 `A-B` cannot be the name of an environment variable (letters, digits and `_`, no digit first)",
             "7:73 this must be more than zero",
             "7:86 `kill` is not known here (one of `terminate`, `keep`, `fail`)",
+            "8:5 a plan starts one agent, and line 7 does so already (a subject has one kept process; what is to run beside it, it starts itself, or a `run` does)",
             "8:32 this is taken from the cell's directory, so it must be a relative path",
             "8:44 this must be an absolute path (begin it with `/`, or with `{{ cell.root }}/`)",
             "8:55 `always` is not known here (one of `never`, `while_alive`, `on_output`)",
