@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::unistd::SysconfVar;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::process;
+use super::{process, target};
 
 /// How much of an environment is looked at. Ours is put first, and a shell that exports more
 /// seldom has as much.
@@ -161,6 +161,8 @@ pub struct Told<const N: usize> {
     pub start_time: u64,
     /// Its session.
     pub session: i32,
+    /// The user who runs it: the real one, which whoever starts a set-user-ID program stays.
+    pub uid: u32,
     /// The variables' values, in the order in which they were asked for.
     pub values: [Option<String>; N],
 }
@@ -188,7 +190,7 @@ pub fn with_variables<const N: usize>(names: [&str; N]) -> Vec<Told<N>> {
                 Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned())
             })
         });
-        let Some(Kin { session, .. }) = kin(pid) else {
+        let Some((Kin { session, .. }, uids)) = kin(pid).zip(target::uids(pid)) else {
             continue;
         };
         // The start time again: it was one process all the while.
@@ -199,6 +201,7 @@ pub fn with_variables<const N: usize>(names: [&str; N]) -> Vec<Told<N>> {
                 pid,
                 start_time,
                 session,
+                uid: uids[0],
                 values,
             });
         }

@@ -110,7 +110,7 @@ pub fn signal(name: &str) -> Option<Signal> {
 }
 
 /// The four numbers of `Uid:` in `/proc/PID/status`.
-fn uids(pid: i32) -> Option<[u32; 4]> {
+pub(super) fn uids(pid: i32) -> Option<[u32; 4]> {
     let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
     parse_uids(&status)
 }

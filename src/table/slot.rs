@@ -1,8 +1,9 @@
 //! The place of a subject: who holds it may start an agent, and nobody else.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
 use super::Table;
@@ -43,6 +44,37 @@ impl Table {
         Ok(alive.map(|alive| Slot { _lock: lock, alive }))
     }
 
+    /// True where a process has open what the agents of one of these places inherit, be the file's
+    /// name taken away by now. Others may have files at such a path in a mount namespace of their
+    /// own, but none of ours.
+    #[must_use]
+    pub fn is_held_by(&self, pid: i32, slots: &[&str]) -> bool {
+        let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+            return false;
+        };
+        let Ok(table) = rustix::fs::fstat(&self.fd) else {
+            return false;
+        };
+        let names: Vec<String> = slots.iter().map(|slot| alive_name(slot)).collect();
+        let is_place = |to: &Path| {
+            let name = to.file_name().unwrap_or_default().to_string_lossy();
+            let name = name.strip_suffix(" (deleted)").unwrap_or(&name);
+            to.parent() == Some(&self.path) && names.iter().any(|place| place == name)
+        };
+        let is_ours = |at: &Path| {
+            // It is not asked of whoever serves the file system: that could be anybody.
+            let flags = AtFlags::STATX_DONT_SYNC;
+            let asked = StatxFlags::TYPE | StatxFlags::UID;
+            let stat = rustix::fs::statx(rustix::fs::CWD, at, flags, asked);
+            stat.is_ok_and(|stat| {
+                let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+                (dev, stat.stx_uid) == (table.st_dev, table.st_uid)
+            })
+        };
+        let mut open = open.filter_map(|entry| Some(entry.ok()?.path()));
+        open.any(|at| std::fs::read_link(&at).is_ok_and(|to| is_place(&to)) && is_ours(&at))
+    }
+
     fn lock(&self, name: &str, flags: OFlags) -> Result<Option<OwnedFd>, StoreError> {
         let failed =
             |what, e: Errno| StoreError::new(what, &self.path.join(name), beneath::reason(e));
@@ -61,7 +93,7 @@ impl Table {
                 rustix::fs::fstat(&fd)
                     .is_ok_and(|ours| (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino))
             };
-            let there = rustix::fs::statat(&self.fd, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+            let there = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
             if there.is_ok_and(same) {
                 return Ok(Some(fd));
             }

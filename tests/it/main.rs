@@ -4,6 +4,7 @@
 
 mod agents;
 mod attack;
+mod attacked;
 mod audited;
 mod classify;
 mod classify_agents;

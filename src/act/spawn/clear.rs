@@ -16,7 +16,7 @@ use crate::act::run::Scene;
 use crate::model::process::{Entry, ProcessStatus};
 use crate::model::step::{Replace, Spawn};
 use crate::model::time::Timestamp;
-use crate::sys::{job, process, procs};
+use crate::sys::{host, job, process, procs};
 use crate::table::Living;
 
 /// How often is looked again for those that were being started meanwhile.
@@ -36,6 +36,7 @@ pub struct Stray {
     pub session: i32,
     /// The ref of the attempt.
     pub r#ref: String,
+    uid: u32,
     agent: Option<String>,
     cell_root: Option<String>,
 }
@@ -51,6 +52,7 @@ pub fn strays() -> Vec<Stray> {
             start_time: told.start_time,
             session: told.session,
             r#ref: r#ref.unwrap_or_default(),
+            uid: told.uid,
             agent,
             cell_root,
         }
@@ -68,6 +70,8 @@ pub struct Remains<'a> {
     pub whole_cell: bool,
     /// The cell's directory; none for a gateway.
     pub cell_root: Option<&'a Path>,
+    /// Whom its agent is to run as, where that is known.
+    pub user: Option<u32>,
     /// The processes that the table has of it.
     pub living: Vec<Living>,
     /// How long they have between TERM and KILL.
@@ -86,14 +90,54 @@ impl Remains<'_> {
         if is_another || self.but == Some(stray.r#ref.as_str()) {
             return false;
         }
-        match (self.cell_root, &stray.cell_root) {
+        let is_named = match (self.cell_root, &stray.cell_root) {
             (Some(ours), Some(theirs)) => is_same(ours, Path::new(theirs)),
             // The names of gateways are not the host's: another installation may have the same.
-            (None, None) => {
-                keeping.entries.iter().any(|e| e.r#ref == stray.r#ref)
-                    || holds_place(stray.pid, keeping)
-            }
+            (None, None) => return self.is_proven(stray, keeping),
             _ => false,
+        };
+        is_named && (self.may_be(stray.uid) || self.is_proven(stray, keeping))
+    }
+
+    /// True for a user who runs this subject's agents, or could: anybody can write anything into the
+    /// environment of his own, and would keep others' agents from being started by it.
+    fn may_be(&self, uid: u32) -> bool {
+        let owner = self.cell_root.and_then(|root| root.symlink_metadata().ok());
+        // Root's own agents are root's, and nobody but root starts what is.
+        uid == 0
+            || uid == host::uid()
+            || self.user == Some(uid)
+            || owner.is_some_and(|owner| owner.uid() == uid)
+    }
+
+    /// True for a process that knows what none but this subject's agents do, or has what they alone
+    /// were given.
+    fn is_proven(&self, stray: &Stray, keeping: &Keeping) -> bool {
+        let is_its = |e: &Entry| e.r#ref == stray.r#ref && self.is_of(&e.subject);
+        keeping.entries.iter().any(is_its) || self.holds_place(stray.pid, keeping)
+    }
+
+    /// True for a process that holds the lock on the subject's place in this very table.
+    fn holds_place(&self, pid: i32, keeping: &Keeping) -> bool {
+        let of_entries = keeping.entries.iter().map(|entry| &entry.subject);
+        let mut slots: Vec<&str> = of_entries
+            .filter(|subject| self.is_of(subject))
+            .map(String::as_str)
+            .collect();
+        let subject = self.subject();
+        slots.push(&subject);
+        keeping.table.is_held_by(pid, &slots)
+    }
+
+    /// The subject; a whole cell's is the cell.
+    fn subject(&self) -> String {
+        let Some(root) = self.cell_root else {
+            return format!("gateway:{}", self.name);
+        };
+        let cell = root.file_name().unwrap_or_default().to_string_lossy();
+        match self.whole_cell || self.name.is_empty() {
+            true => cell.into_owned(),
+            false => format!("{cell}/{}", self.name),
         }
     }
 
@@ -154,7 +198,7 @@ impl Remains<'_> {
         let found = found.into_iter().filter_map(|(pid, session)| {
             let started = process::start_time(pid)?;
             let is_younger = started >= *sessions.get(&session)?;
-            (is_younger && (works_there(pid) || holds_place(pid, keeping)))
+            (is_younger && (works_there(pid) || self.holds_place(pid, keeping)))
                 .then_some((pid, started))
         });
         found.collect()
@@ -183,17 +227,6 @@ fn is_same(ours: &Path, theirs: &Path) -> bool {
     theirs.is_absolute() && which(ours).is_some_and(|ours| which(theirs) == Some(ours))
 }
 
-/// True for a process that holds the lock on a place of this very table.
-fn holds_place(pid: i32, keeping: &Keeping) -> bool {
-    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return false;
-    };
-    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-    let table = keeping.table.path();
-    let mut places = links.filter(|to| to.parent() == Some(table));
-    places.any(|to| to.to_string_lossy().contains(".alive"))
-}
-
 /// What clearing a subject's place came to.
 pub(super) enum Cleared {
     /// Nothing of it lives.
@@ -210,12 +243,14 @@ pub(super) fn clear(
     scene: &Scene<'_>,
     keeping: &Keeping,
     spawn: &Spawn,
+    user: Option<u32>,
 ) -> Result<Cleared, String> {
     let place = &scene.action.place;
     let remains = Remains {
         name: &place.name,
         whole_cell: false,
         cell_root: place.cell.as_ref().map(|(_, root)| root.as_path()),
+        user,
         living: keeping.living(&scene.action.subject, (scene.around.now)()),
         grace: spawn.grace,
         until: scene.around.deadline,
