@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Keeping;
+use super::spec::Spec;
 use crate::act::environment::{AGENT, CELL_ROOT, REF};
 use crate::act::run::Scene;
 use crate::model::process::{Entry, ProcessStatus};
@@ -239,14 +240,14 @@ pub(super) fn clear(
     scene: &Scene<'_>,
     keeping: &Keeping,
     spawn: &Spawn,
-    user: Option<u32>,
+    spec: &Spec,
 ) -> Result<Cleared, String> {
     let place = &scene.action.place;
     let remains = Remains {
         name: &place.name,
         whole_cell: false,
         cell_root: place.cell.as_ref().map(|(_, root)| root.as_path()),
-        user,
+        user: spec.identity.as_ref().map(|to| to.uid),
         living: keeping.living(&scene.action.subject, (scene.around.now)()),
         grace: spawn.grace,
         until: scene.around.deadline,
@@ -260,6 +261,9 @@ pub(super) fn clear(
         let pid = known.or_else(|| first.keys().next().copied());
         return Ok(Cleared::Lives(pid.unwrap_or_default()));
     }
+    // On a full disk no successor could be started: one that hangs is better than none.
+    let tried = keeping.table.try_out(&spec.entry);
+    tried.map_err(|e| format!("what lives of it is left alone: {e}"))?;
     end_subject(&remains, keeping, &|| scene.is_stopped(), scene.around.now)?;
     Ok(Cleared::Free)
 }
