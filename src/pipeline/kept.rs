@@ -87,6 +87,19 @@ impl Kept {
         }
     }
 
+    /// What an operator should know of those that live without a keeper.
+    pub(super) fn unkept(&self) -> impl Iterator<Item = Warning> {
+        let unkept = self.entries.iter();
+        let unkept = unkept.filter(|entry| entry.status == ProcessStatus::Unkept);
+        unkept.map(|entry| {
+            let (subject, pid) = (&entry.subject, entry.pid.unwrap_or_default());
+            let message = format!(
+                "its agent (pid {pid}) lives and has no keeper any more: nothing writes down what it prints and how it ends; `lazarus-pit restart {subject}` gives it another"
+            );
+            Warning::about("unkept", subject, message)
+        })
+    }
+
     /// How the last process of each subject has ended, where none of it lives.
     pub(super) fn ended(&self) -> BTreeMap<String, Ended> {
         let mut all = BTreeMap::new();

@@ -346,6 +346,9 @@ fn locked(
     kept.sweep(&mut store, &about.id, host::now(), prune)
         .map_err(of_store)?;
     store.warnings.append(&mut kept.warnings);
+    if request.order.is_none() && request.scope.is_none() {
+        store.warnings.extend(kept.unkept());
+    }
 
     let ended = kept.ended();
     let lost = store.lost;

@@ -116,20 +116,8 @@ impl Table {
         let name = name_of(&entry.r#ref);
         let path = self.path.join(&name);
         let failed = |what, e: std::io::Error| Unclaimed::Failed(StoreError::new(what, &path, e));
-        let bytes = render(entry).map_err(|e| failed("writing", e.into()))?;
-        let temporary = format!(".{name}.{}.claim", std::process::id());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let mode = Mode::from_raw_mode(0o600);
-        // One that a killed process of this number has left may be an entry by another name.
-        let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
-        let written = beneath::open_mode(&self.fd, &temporary, flags, mode, Mounts::Cross)
-            .map_err(std::io::Error::from)
-            .and_then(|fd| {
-                let mut file = std::fs::File::from(fd);
-                file.write_all(&bytes)?;
-                file.sync_all()
-            })
-            .map_err(|e| failed("writing", e));
+        let (temporary, written) = self.write_temporary(entry, &name);
+        let written = written.map_err(|e| failed("writing", e));
         // A name that is taken stays as it is: this is what makes the claim one.
         let linked = written.and_then(|()| {
             rustix::fs::linkat(&self.fd, &temporary, &self.fd, &name, AtFlags::empty()).map_err(
@@ -142,6 +130,35 @@ impl Table {
         let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
         linked?;
         rustix::fs::fsync(&self.fd).map_err(|e| failed("making durable", e.into()))
+    }
+
+    /// Tries whether an attempt could be claimed as far as the disk is concerned, and leaves nothing.
+    ///
+    /// # Errors
+    /// The entry cannot be written: the disk is full or fails.
+    pub fn try_out(&self, entry: &Entry) -> Result<(), StoreError> {
+        let name = name_of(&entry.r#ref);
+        let (temporary, written) = self.write_temporary(entry, &name);
+        let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+        written.map_err(|e| StoreError::new("writing", &self.path.join(&name), e))
+    }
+
+    /// Writes an entry under another name, which is returned.
+    fn write_temporary(&self, entry: &Entry, name: &str) -> (String, std::io::Result<()>) {
+        let temporary = format!(".{name}.{}.claim", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let mode = Mode::from_raw_mode(0o600);
+        // One that a killed process of this number has left may be an entry by another name.
+        let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+        let written = render(entry)
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| {
+                let fd = beneath::open_mode(&self.fd, &temporary, flags, mode, Mounts::Cross)?;
+                let mut file = std::fs::File::from(fd);
+                file.write_all(&bytes)?;
+                file.sync_all()
+            });
+        (temporary, written)
     }
 
     /// Replaces an entry, whole and durable. What a newer version has added to it since it was read

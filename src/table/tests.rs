@@ -15,6 +15,8 @@ fn an_attempt_is_claimed_once() {
     assert!(Table::open(tmp.path()).unwrap().is_none());
     let table = Table::create(tmp.path()).unwrap();
     let first = entry("0001-a");
+    table.try_out(&first).unwrap();
+    assert_eq!(std::fs::read_dir(table.path()).unwrap().count(), 0);
     table.claim(&first).unwrap();
     let second = Entry {
         subject: "other/a".to_owned(),

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Keeping;
+use super::spec::Spec;
 use crate::act::environment::{AGENT, CELL_ROOT, REF};
 use crate::act::run::Scene;
 use crate::model::process::{Entry, ProcessStatus};
@@ -215,16 +216,10 @@ impl Remains<'_> {
     }
 }
 
-/// True where both lead to one directory, however they are written.
+/// True where both are one directory: as we call it, or as it is called where no link is on the way.
+/// Their path is text and no more: whoever chose it may have put a file system there that hangs.
 fn is_same(ours: &Path, theirs: &Path) -> bool {
-    if ours == theirs {
-        return true;
-    }
-    let which = |path: &Path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some((meta.dev(), meta.ino()))
-    };
-    theirs.is_absolute() && which(ours).is_some_and(|ours| which(theirs) == Some(ours))
+    ours == theirs || ours.canonicalize().is_ok_and(|ours| ours == theirs)
 }
 
 /// What clearing a subject's place came to.
@@ -243,14 +238,14 @@ pub(super) fn clear(
     scene: &Scene<'_>,
     keeping: &Keeping,
     spawn: &Spawn,
-    user: Option<u32>,
+    spec: &Spec,
 ) -> Result<Cleared, String> {
     let place = &scene.action.place;
     let remains = Remains {
         name: &place.name,
         whole_cell: false,
         cell_root: place.cell.as_ref().map(|(_, root)| root.as_path()),
-        user,
+        user: spec.identity.as_ref().map(|to| to.uid),
         living: keeping.living(&scene.action.subject, (scene.around.now)()),
         grace: spawn.grace,
         until: scene.around.deadline,
@@ -265,6 +260,9 @@ pub(super) fn clear(
         let pid = known.or_else(|| first.keys().next().copied());
         return Ok(Cleared::Lives(pid.unwrap_or_default()));
     }
+    // On a full disk no successor could be started: one that hangs is better than none.
+    let tried = keeping.table.try_out(&spec.entry);
+    tried.map_err(|e| format!("what lives of it is left alone: {e}"))?;
     end_subject(&remains, keeping, &|| scene.is_stopped(), scene.around.now)?;
     Ok(Cleared::Free)
 }
@@ -393,7 +391,8 @@ mod tests {
         let (a, b) = (tmp.path().join("a"), tmp.path().join("b"));
         std::fs::create_dir(&a).unwrap();
         std::os::unix::fs::symlink(&a, &b).unwrap();
-        assert!(is_same(&a, &b));
+        assert!(is_same(&b, &a.canonicalize().unwrap()));
+        assert!(!is_same(&a, &b), "their path is not gone to");
         assert!(is_same(Path::new("/gone/x"), Path::new("/gone/x")));
         assert!(!is_same(&a, tmp.path()));
         assert!(!is_same(&a, Path::new("a")));

@@ -84,8 +84,7 @@ pub(super) fn spawn(step: &Step, spawn: &Spawn, scene: &mut Scene<'_>) -> StepDo
         Err(error) => return failed(error),
     };
     let until = scene.around.deadline;
-    let user = ready.spec.identity.as_ref().map(|to| to.uid);
-    match clear(scene, &keeping, spawn, user) {
+    match clear(scene, &keeping, spawn, &ready.spec) {
         Ok(Cleared::Free) => {}
         Ok(Cleared::Lives(pid)) if spawn.replace == Replace::Keep => {
             return StepDone {
