@@ -81,7 +81,9 @@ fn an_agent_cannot_pass_itself_off_as_a_gateway() {
     let text = format!(
         "name: agents\npolicy: auto\n{AT_ONCE}steps: [{{spawn: {{command: [sh, -c, '{posing}'], \
          wake: false}}}}]\n---\nname: gates\nmatch: {{gateways: [gate]}}\npolicy: auto\n{AT_ONCE}\
-         steps: [{{spawn: {{command: [sleep, '1000'], user: daemon, wake: false, replace: keep}}}}]\n"
+         steps: [{{spawn: {{command: [sleep, '1000'], user: daemon, wake: false, replace: keep, \
+         env: {{WORLD: '{}'}}}}}}]\n",
+        world.base().display(),
     );
     plans(world, &text);
     world.run(&["check", "--cell", "a", "--force"]).code(1);

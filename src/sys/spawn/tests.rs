@@ -105,7 +105,7 @@ fn a_start_that_comes_to_no_end_is_not_waited_for() {
         assert_eq!(libc::fcntl(fd, libc::F_SETLEASE, libc::F_WRLCK), 0);
     }
     let mark = tmp.path().to_str().unwrap();
-    let (args, env) = (["sleep", "1000"], format!("MARK={mark}"));
+    let (args, env) = (["sleep", "100"], format!("MARK={mark}"));
     let args = args.map(|arg| arg.as_bytes().to_vec());
     let exec = Exec::new(&program, args, [env.into_bytes()], Path::new("/"), None).unwrap();
     let began = Instant::now();
