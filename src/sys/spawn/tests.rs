@@ -112,8 +112,13 @@ fn a_start_that_comes_to_no_end_is_not_waited_for() {
     let came = Job::start(exec, Duration::from_millis(100));
     assert!(matches!(came, Err(None)), "{came:?}");
     assert!(began.elapsed() < Duration::from_secs(30));
-    // The lease is given up, the program begins, and is ended as nobody waits for it.
-    drop(file);
+    // The lease is given up, the program begins, and is ended as nobody waits for it. By word: the
+    // child that waits has the file open as well, so that closing ours would not be enough.
+    // SAFETY: gives up a lease of our own.
+    assert_eq!(
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) },
+        0
+    );
     let marks = std::collections::HashSet::from([mark]);
     let until = Instant::now() + Duration::from_secs(60);
     let mut quiet = 0;
