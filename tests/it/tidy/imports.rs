@@ -40,7 +40,7 @@ pub(super) const HOMES: [(&str, &[&str]); 21] = [
         ],
     ),
     ("strsim", &["yaml"]),
-    ("ureq", &["act", "config", "report"]),
+    ("ureq", &["config", "net", "report"]),
     ("walkdir", &["act"]),
 ];
 
