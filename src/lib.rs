@@ -29,12 +29,14 @@
 //! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `table`, `sys`, `net` |
 //! | [`keeper`] | the small process beside each agent that was started | `model`, `table`, `act`, `sys` |
 //! | [`report`] | values → text; the run's own heartbeat and ping | `model`, `core`, `store`, `sys`, `net` |
+//! | [`channel`] | people: telling, asking and hearing them over services, a file a kind | `model`, `sys`, `net` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | all of the above |
 //!
 //! Never up, never sideways; `tests/it/tidy.rs` holds the source to it.
 
 pub mod act;
+pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod core;
