@@ -286,6 +286,8 @@ pub enum Command {
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
     Heartbeats,
+    /// Answer one HTTP request on standard input and output: /health, /metrics, /status.json
+    Health,
     /// Try plans on a recorded journal or on a made-up scenario, beside those in force
     Simulate(SimulateArgs),
     /// Show it on three agents that live: one is killed, one hangs, one wants your word

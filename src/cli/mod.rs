@@ -9,6 +9,7 @@ mod demo;
 mod destroy;
 mod explain;
 mod generate;
+mod health;
 mod history;
 mod list;
 mod logs;
@@ -186,6 +187,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::Init(args) => cells::init(&common, &args),
         Command::Beat(args) => cells::beat(&common, &args),
         Command::Heartbeats => cells::heartbeats(&common),
+        Command::Health => health::health(&common),
     }
 }
 

@@ -24,6 +24,8 @@ mod explain;
 mod formats;
 mod gateways;
 mod generated;
+mod health;
+mod health_hostile;
 mod held;
 mod history;
 mod hostile;
