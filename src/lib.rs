@@ -22,6 +22,7 @@
 //! | [`sim`] | made-up and recorded worlds, put through the one decision | `model`, `yaml`, `plan`, `core` |
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `plan`, `sys` |
+//! | [`import`] | files of earlier tools → configuration and plans, text to text | `model`, `yaml`, `plan`, `config` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
 //! | [`table`] | the process table: what was started, what lives, whose place is taken | `model`, `store`, `sys` |
@@ -37,6 +38,7 @@ pub mod act;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod import;
 pub mod keeper;
 pub mod model;
 pub mod observe;
