@@ -11,6 +11,7 @@ mod explain;
 mod generate;
 mod health;
 mod history;
+mod import;
 mod list;
 mod logs;
 mod out;
@@ -188,6 +189,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::Beat(args) => cells::beat(&common, &args),
         Command::Heartbeats => cells::heartbeats(&common),
         Command::Health => health::health(&common),
+        Command::Import(args) => import::import(&common, &args),
     }
 }
 
