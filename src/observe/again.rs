@@ -98,20 +98,33 @@ pub fn state(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Resul
     })
 }
 
+/// Why there is no word of a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsworn {
+    /// True where it could not be looked at, which says nothing.
+    pub unread: bool,
+    /// The sentence for people.
+    pub why: String,
+}
+
+impl From<String> for Unsworn {
+    fn from(why: String) -> Self {
+        Self { unread: true, why }
+    }
+}
+
 /// Reads a subject's heartbeat. It may hang, and the calling thread loses its descriptors.
 ///
 /// # Errors
-/// A sentence: there is none, it cannot be used, or it could not be read.
-pub fn heartbeat(look: &Look, place: &Place) -> Result<Sworn, String> {
+/// There is none, it cannot be used, or it could not be read.
+pub fn heartbeat(look: &Look, place: &Place) -> Result<Sworn, Unsworn> {
     let mut scratch = Scratch::new();
     let (path, fact, owner) = match &place.cell {
         None => {
             let top = process::alone().map_err(|e| of_root("/", e))?;
             let Some(path) = &gateway(look, &place.name)?.heartbeat else {
-                return Err(format!(
-                    "{} has no heartbeat configured",
-                    visible(&place.name)
-                ));
+                let name = visible(&place.name);
+                return Err(format!("{name} has no heartbeat configured").into());
             };
             let (fact, owner) = gateways::read(&top, path, &mut scratch);
             (path.to_string_lossy().into_owned(), fact, owner)
@@ -126,23 +139,24 @@ pub fn heartbeat(look: &Look, place: &Place) -> Result<Sworn, String> {
             }) = agent
             else {
                 let why = why.unwrap_or_else(|| "its cell's manifest does not name it".to_owned());
-                return Err(format!("{}: {why}", visible(&place.name)));
+                return Err(format!("{}: {why}", visible(&place.name)).into());
             };
             let path = dir.join(&*path).to_string_lossy().into_owned();
             (path, heartbeat, owner)
         }
     };
     let path = visible(&path).into_owned();
+    let lacks = |why| Unsworn { unread: false, why };
     let heartbeat = match fact {
         HeartbeatFact::Seen(heartbeat) => heartbeat,
-        HeartbeatFact::Absent => return Err(format!("there is no {path}")),
-        HeartbeatFact::Unusable(_, why) => return Err(format!("{path}: {why}")),
+        HeartbeatFact::Absent => return Err(lacks(format!("there is no {path}"))),
+        HeartbeatFact::Unusable(_, why) => return Err(lacks(format!("{path}: {why}"))),
         HeartbeatFact::Unreadable(why) => {
-            return Err(format!("{path}: it could not be read: {why}"));
+            return Err(format!("{path}: it could not be read: {why}").into());
         }
     };
     let Some(owner) = owner else {
-        return Err(format!("{path}: whose it is could not be told"));
+        return Err(format!("{path}: whose it is could not be told").into());
     };
     Ok(Sworn {
         pid: heartbeat.pid,

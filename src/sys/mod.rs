@@ -6,6 +6,7 @@ pub mod account;
 pub mod beneath;
 pub mod create;
 pub mod daemon;
+pub mod environment;
 pub mod host;
 pub mod job;
 pub mod memory;
