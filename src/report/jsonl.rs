@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
+use super::gateways::GatewayDocument;
 use super::json::{
-    self, CellDocument, DecisionDocument, ExitDocument, GatewayDocument, RunDocument, SCHEMA,
+    self, CellDocument, DecisionDocument, ExitDocument, RunDocument, SCHEMA,
 };
 use crate::model::snapshot::Summary;
 

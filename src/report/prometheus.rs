@@ -8,9 +8,11 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::{Report, VERSION};
+use crate::core::view::View;
 use crate::model::action::AttemptResult;
-use crate::model::cell::Status;
+use crate::model::condition::Condition;
 use crate::model::exit::Exit;
+use crate::model::probe::Word;
 use crate::model::text::visible;
 
 /// Writes the report. With `each_subject` there is also one sample for each subject that is down:
@@ -30,6 +32,7 @@ pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Re
     ] {
         writeln!(out, "lazarus_pit_cells{{status=\"{status}\"}} {count}")?;
     }
+    asked(report, out)?;
     let took = report.run.duration;
     gauge(out, "run_duration_seconds", "How long the last run took.")?;
     writeln!(
@@ -64,6 +67,43 @@ pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Re
     Ok(())
 }
 
+/// Gateways by state and probes by answer, where there are any.
+fn asked(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let snapshot = &report.snapshot;
+    let count = |condition: Condition| {
+        let gateways = snapshot.gateways.iter();
+        gateways.filter(|g| g.condition == condition).count()
+    };
+    if !snapshot.gateways.is_empty() {
+        gauge(out, "gateways", "Gateways by what their evidence adds up to.")?;
+        for condition in [
+            Condition::Healthy,
+            Condition::Degraded,
+            Condition::Dead,
+            Condition::Unknown,
+        ] {
+            let (state, count) = (condition.as_str(), count(condition));
+            writeln!(out, "lazarus_pit_gateways{{state=\"{state}\"}} {count}")?;
+        }
+    }
+    if snapshot.asked.is_empty() {
+        return Ok(());
+    }
+    let pieces = || snapshot.asked.values().flat_map(|asked| &asked.pieces);
+    gauge(out, "probes", "Probes of the last run by answer.")?;
+    for (answer, word) in [
+        ("good", Word::Good),
+        ("bad", Word::Bad),
+        ("not_asked", Word::NotAsked),
+        ("too_soon", Word::TooSoon),
+    ] {
+        let probes = pieces().filter(|piece| piece.kind != "heartbeat");
+        let count = probes.filter(|piece| piece.answer == word).count();
+        writeln!(out, "lazarus_pit_probes{{answer=\"{answer}\"}} {count}")?;
+    }
+    Ok(())
+}
+
 /// How many attempts ended how. From the state: a counter that survives its program.
 fn attempts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
@@ -94,16 +134,25 @@ fn gauge(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
 /// The subjects that are down. One that could not be looked at is not known to be.
 fn down(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     gauge(out, "subject_down", "Subjects that are down.")?;
+    let snapshot = &report.snapshot;
+    let agents = report.subjects().map(|subject| {
+        let agent = subject.agent.map_or("", |agent| &agent.name);
+        (&*subject.cell.id, agent, View::of(&subject, snapshot))
+    });
+    let gateways = snapshot.gateways.iter();
+    let gateways = gateways.map(|g| ("gateway", &*g.name, View::of_gateway(g, snapshot)));
     let mut written = HashSet::new();
-    for subject in report.subjects() {
-        let status = subject.status();
-        if status == Status::Healthy || !subject.observed() {
+    for (cell, agent, view) in agents.chain(gateways) {
+        // What all evidence adds up to, where more than the heartbeat was asked.
+        let status = view.evidence.unwrap_or(view.base);
+        let known = view.observed && status != Condition::Unknown;
+        if status == Condition::Healthy || !known {
             continue;
         }
         let labels = format!(
             "cell=\"{}\",agent=\"{}\",status=\"{}\"",
-            label(&subject.cell.id),
-            subject.agent.map_or_else(String::new, |a| label(&a.name)),
+            label(cell),
+            label(agent),
             status.as_str()
         );
         // `a\n` and a line end after `a` are two directories and one text.
@@ -126,7 +175,7 @@ fn label(text: &str) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::model::cell::Warning;
+    use crate::model::cell::{Status, Warning};
     use std::collections::BTreeMap;
 
     /// Reads a text exposition as strictly as node_exporter does, and returns sample → value.
