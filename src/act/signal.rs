@@ -225,4 +225,3 @@ fn believable(stat: &Stat) -> Result<(), String> {
         }
     }
 }
-

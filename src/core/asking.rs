@@ -69,7 +69,12 @@ pub fn asking(
             heartbeat,
         });
     };
-    if rules.plans.plans().iter().any(|plan| !plan.probes.is_empty()) {
+    if rules
+        .plans
+        .plans()
+        .iter()
+        .any(|plan| !plan.probes.is_empty())
+    {
         for subject in snapshot.cells.iter().flat_map(subjects) {
             if subject.agent.is_some() && subject.status() != Status::Incomplete {
                 ask(View::of(&subject, snapshot), &[]);
@@ -134,9 +139,7 @@ fn fill(kind: &ProbeKind, context: &Context<'_>) -> Result<Asks, String> {
             },
             busy: process.busy,
         },
-        ProbeKind::Exec(command) => {
-            Asks::Exec(command.iter().map(fill).collect::<Result<_, _>>()?)
-        }
+        ProbeKind::Exec(command) => Asks::Exec(command.iter().map(fill).collect::<Result<_, _>>()?),
         ProbeKind::File(file) => Asks::File(FileAsks {
             path: fill(&file.path)?,
             newer_than: file.newer_than,
@@ -153,9 +156,17 @@ fn fill_http(http: &HttpProbe, context: &Context<'_>) -> Result<HttpAsks, String
         url: http.url.render(context)?,
         status: http.status,
         headers: headers.collect::<Result<_, String>>()?,
-        contains: http.contains.as_ref().map(|t| t.render(context)).transpose()?,
+        contains: http
+            .contains
+            .as_ref()
+            .map(|t| t.render(context))
+            .transpose()?,
         json: http.json.clone(),
-        ca: http.ca.as_ref().map(|path| path.render(context)).transpose()?,
+        ca: http
+            .ca
+            .as_ref()
+            .map(|path| path.render(context))
+            .transpose()?,
     })
 }
 
@@ -191,7 +202,11 @@ pub fn take_in(
             gateway.condition = evidence.sum.unwrap_or(Condition::Unknown);
             gateway.observed = evidence.sum.is_some();
             // Something else tells how it is.
-            if evidence.pieces.first().is_some_and(|p| p.kind != "heartbeat") {
+            if evidence
+                .pieces
+                .first()
+                .is_some_and(|p| p.kind != "heartbeat")
+            {
                 gateway.reasons.retain(|r| r.code != Code::NoHeartbeat);
             }
         }

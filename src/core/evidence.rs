@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::model::cell::{Beat, Code, Reason};
 use crate::model::condition::Condition;
-use crate::model::probe::{Answer, Evidence, Mark, Measured, Piece, Question, Standing, Streak, Word};
+use crate::model::probe::{
+    Answer, Evidence, Mark, Measured, Piece, Question, Standing, Streak, Word,
+};
 use crate::model::time::{Timestamp, human, millis};
 
 /// What is remembered of a subject's probes: nothing of one that is good and has been.
@@ -160,7 +162,9 @@ pub fn weigh(
             Standing::Bad => Code::Probe,
             Standing::Unknown => unknown,
         };
-        evidence.reasons.push(Reason::new(code, piece.message.clone()));
+        evidence
+            .reasons
+            .push(Reason::new(code, piece.message.clone()));
     }
     evidence
 }

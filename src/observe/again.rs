@@ -91,18 +91,14 @@ pub fn state(
         if answer.word != Word::Good {
             seen.healthy = false;
             let apart = if seen.why.is_empty() { "" } else { "; " };
-            seen.why.push_str(&format!("{apart}{}: {}", answer.asked, answer.message));
+            seen.why
+                .push_str(&format!("{apart}{}: {}", answer.asked, answer.message));
         }
     }
     Ok(seen)
 }
 
-fn by_heartbeat(
-    look: &Look,
-    subject: &str,
-    place: &Place,
-    now: Timestamp,
-) -> Result<Seen, String> {
+fn by_heartbeat(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Result<Seen, String> {
     let mut scratch = Scratch::new();
     let Some((cell, _)) = &place.cell else {
         let top = process::alone().map_err(|e| of_root("/", e))?;

@@ -55,7 +55,9 @@ pub(super) fn probe(
     log::debug!("asked {many} probes by {:?}", request.began.elapsed());
     let least = request.config.heartbeat_interval / 2;
     take_in(snapshot, &asked, answers, state, least);
-    let asked = asked.into_iter().map(|about| (about.subject.clone(), about));
+    let asked = asked
+        .into_iter()
+        .map(|about| (about.subject.clone(), about));
     Arc::new(asked.collect())
 }
 

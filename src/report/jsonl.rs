@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::Report;
 use super::gateways::GatewayDocument;
-use super::json::{
-    self, CellDocument, DecisionDocument, ExitDocument, RunDocument, SCHEMA,
-};
+use super::json::{self, CellDocument, DecisionDocument, ExitDocument, RunDocument, SCHEMA};
 use crate::model::snapshot::Summary;
 
 /// A line: what kind it is, and what the JSON report has for such a thing.

@@ -75,7 +75,11 @@ fn asked(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         gateways.filter(|g| g.condition == condition).count()
     };
     if !snapshot.gateways.is_empty() {
-        gauge(out, "gateways", "Gateways by what their evidence adds up to.")?;
+        gauge(
+            out,
+            "gateways",
+            "Gateways by what their evidence adds up to.",
+        )?;
         for condition in [
             Condition::Healthy,
             Condition::Degraded,

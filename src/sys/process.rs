@@ -117,7 +117,8 @@ impl Program {
 pub fn runs_our_program(pid: i32) -> bool {
     let theirs = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
     let ours = own_program();
-    ours.zip(theirs).is_some_and(|(ours, theirs)| ours.is(&theirs))
+    ours.zip(theirs)
+        .is_some_and(|(ours, theirs)| ours.is(&theirs))
 }
 
 /// Gives the calling thread a table of descriptors of its own, a copy of the one it shared.

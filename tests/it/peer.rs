@@ -110,7 +110,14 @@ pub(crate) fn answers(subject: &Value) -> Vec<String> {
     let pieces = subject["evidence"].as_array().unwrap().iter();
     let word = |piece: &Value, key: &str| piece[key].as_str().unwrap().to_owned();
     pieces
-        .map(|p| format!("{} {} {}", word(p, "kind"), word(p, "answer"), word(p, "counts_as")))
+        .map(|p| {
+            format!(
+                "{} {} {}",
+                word(p, "kind"),
+                word(p, "answer"),
+                word(p, "counts_as")
+            )
+        })
         .collect()
 }
 

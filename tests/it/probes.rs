@@ -29,15 +29,27 @@ fn a_gateway_is_what_its_probes_say() {
              headers: {{X-Key: {SECRET}}}, json: {{status: ok, /ws_port: 8765}}, contains: uptime_seconds}}\n"
         ),
     ));
-    plans(&world, "match: {gateways: ['*']}\nwhen: {status: [dead, degraded]}\npolicy: auto\nsteps: [{run: ['true']}]\n");
+    plans(
+        &world,
+        "match: {gateways: ['*']}\nwhen: {status: [dead, degraded]}\npolicy: auto\nsteps: [{run: ['true']}]\n",
+    );
     let run = world.run(&["--json"]);
     run.code(0).clean();
     let timmy = gateway(&run, "timmy");
     assert_eq!(answers(timmy), ["tcp good good", "http good good"], "{run}");
     assert_eq!(timmy["state"], "healthy");
-    assert_eq!((&timmy["gateway_alive"], &timmy["process_alive"]), (&json!(true), &json!(null)));
-    assert_eq!((&timmy["heartbeat_age"], &timmy["first_dead_at"]), (&json!(null), &json!(null)));
-    assert!(state(&world).get("probes").is_none(), "nothing to remember of what is well");
+    assert_eq!(
+        (&timmy["gateway_alive"], &timmy["process_alive"]),
+        (&json!(true), &json!(null))
+    );
+    assert_eq!(
+        (&timmy["heartbeat_age"], &timmy["first_dead_at"]),
+        (&json!(null), &json!(null))
+    );
+    assert!(
+        state(&world).get("probes").is_none(),
+        "nothing to remember of what is well"
+    );
 
     service.set(false);
     let run = world.run(&["--json"]);
@@ -46,7 +58,10 @@ fn a_gateway_is_what_its_probes_say() {
     assert_eq!(timmy["state"], "degraded");
     assert_eq!(timmy["gateway_alive"], false);
     assert_eq!(answers(timmy)[1], "http bad bad");
-    assert!(sentences(timmy).contains("it answered 500, not 200 to 299"), "{run}");
+    assert!(
+        sentences(timmy).contains("it answered 500, not 200 to 299"),
+        "{run}"
+    );
     assert_eq!(run.verdict("gateway:timmy"), Some("revive"));
     assert!(timmy["first_dead_at"].as_f64().unwrap() > 0.0);
     let run = world.run(&["--json"]);
@@ -90,8 +105,14 @@ fn an_agents_evidence_adds_up_beside_its_class() {
         assert_eq!(run.agent(cell, "main")["state"], state, "{cell}: {run}");
         assert_eq!(run.agent(cell, "main")["status"], class);
     }
-    assert_eq!(answers(run.agent("c", "main")), ["heartbeat bad bad", "tcp bad bad"]);
-    assert!(sentences(run.agent("c", "main")).contains("Connection refused"), "{run}");
+    assert_eq!(
+        answers(run.agent("c", "main")),
+        ["heartbeat bad bad", "tcp bad bad"]
+    );
+    assert!(
+        sentences(run.agent("c", "main")).contains("Connection refused"),
+        "{run}"
+    );
     assert_eq!(run.verdict("c/main"), Some("never"));
     // Half of its evidence is good: that is no death.
     assert_eq!(run.verdict("b/main"), Some("tolerated"));
@@ -100,7 +121,9 @@ fn an_agents_evidence_adds_up_beside_its_class() {
     let human = world.run(&["--dry-run"]);
     human.stdout_has("degraded  d/main");
     let explained = world.run(&["explain", "c/main"]);
-    explained.code(0).stdout_has("evidence  bad: tcp localhost:");
+    explained
+        .code(0)
+        .stdout_has("evidence  bad: tcp localhost:");
     let junit = world.run(&["--dry-run", "--format", "junit"]);
     junit.stdout_has("tests=\"4\" failures=\"3\"");
     let prometheus = world.run(&["--dry-run", "--format", "prometheus"]);
@@ -122,7 +145,10 @@ fn it_takes_so_many_answers_in_a_row() {
         let run = world.run(args);
         let timmy = gateway(&run, "timmy");
         let piece = &timmy["evidence"][0];
-        (timmy["state"].as_str().unwrap().to_owned(), piece["in_a_row"].as_u64().unwrap())
+        (
+            timmy["state"].as_str().unwrap().to_owned(),
+            piece["in_a_row"].as_u64().unwrap(),
+        )
     };
     let is = |state: &str, row: u64| (state.to_owned(), row);
     assert_eq!(state_of(&["--json"]), is("healthy", 0));
@@ -144,7 +170,10 @@ fn it_takes_so_many_answers_in_a_row() {
     assert_eq!(state_of(&["--json"]), is("dead", 0));
     let before = journal(&world).len();
     assert_eq!(state_of(&["--json"]), is("dead", 0));
-    let probed = journal(&world)[before..].iter().filter(|e| e["event"] == "probed").count();
+    let probed = journal(&world)[before..]
+        .iter()
+        .filter(|e| e["event"] == "probed")
+        .count();
     assert_eq!(probed, 0, "nothing is new");
     service.set(true);
     assert_eq!(state_of(&["--json"]), is("dead", 1));
@@ -179,12 +208,19 @@ fn what_could_not_be_asked_kills_nobody() {
     run.code(2);
     for (cell, answers_are) in [
         ("a", &["heartbeat bad bad", "exec not_asked unknown"][..]),
-        ("b", &["heartbeat bad bad", "tcp not_asked unknown", "tcp bad bad"]),
+        (
+            "b",
+            &["heartbeat bad bad", "tcp not_asked unknown", "tcp bad bad"],
+        ),
     ] {
         let agent = run.agent(cell, "main");
         assert_eq!(answers(agent), answers_are, "{run}");
         assert_eq!(agent["state"], "unknown");
-        assert_eq!(run.status(cell), "stale", "its class follows from its files");
+        assert_eq!(
+            run.status(cell),
+            "stale",
+            "its class follows from its files"
+        );
         let subject = format!("{cell}/main");
         assert_eq!(run.verdict(&subject), Some("unobserved"), "{run}");
         assert!(crate::later::codes(&run, &subject).contains(&"unreadable"));
@@ -192,7 +228,11 @@ fn what_could_not_be_asked_kills_nobody() {
     assert!(run.stdout().contains("label `port` is not there"), "{run}");
     assert!(run.stdout().contains("No such file or directory"), "{run}");
     assert!(run.list("actions").is_empty());
-    assert!(!journal(&world).iter().any(|e| e["event"] == "incident_opened"));
+    assert!(
+        !journal(&world)
+            .iter()
+            .any(|e| e["event"] == "incident_opened")
+    );
 }
 
 /// By number, by name, over IPv6 and at a socket of the file system.
@@ -229,7 +269,10 @@ fn waiting_for_health_asks_the_probes() {
     let world = World::new();
     let flag = world.base().join("home/flag");
     let shown = flag.display();
-    world.config(&configured("timmy", &format!("      - file: {{path: {shown}}}\n")));
+    world.config(&configured(
+        "timmy",
+        &format!("      - file: {{path: {shown}}}\n"),
+    ));
     plans(
         &world,
         &format!(
@@ -241,9 +284,16 @@ fn waiting_for_health_asks_the_probes() {
     run.code(1);
     let steps = &run.list("actions")[0]["steps"];
     assert_eq!(steps[1]["result"], "ok", "{run}");
-    assert_eq!(world.run(&["--json"]).verdict("gateway:timmy"), Some("healthy"));
+    assert_eq!(
+        world.run(&["--json"]).verdict("gateway:timmy"),
+        Some("healthy")
+    );
     // And where they do not, it fails by what they said.
-    fs::remove_file(&flag).unwrap();
+    let world = World::new();
+    world.config(&configured(
+        "timmy",
+        "      - file: {path: /nonexistent/flag}\n",
+    ));
     plans(
         &world,
         "match: {gateways: ['*']}\npolicy: auto\nlimits: {attempts: 9, backoff: {initial: 0s}}\n\
@@ -251,7 +301,9 @@ fn waiting_for_health_asks_the_probes() {
     );
     let run = world.run(&["--json"]);
     run.code(2);
-    let error = run.list("actions")[0]["steps"][0]["error"].as_str().unwrap();
+    let error = run.list("actions")[0]["steps"][0]["error"]
+        .as_str()
+        .unwrap();
     assert!(error.contains("No such file"), "{run}");
 }
 

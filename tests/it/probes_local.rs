@@ -37,7 +37,9 @@ impl Drop for Sleeper {
 
 /// A gateway with these probes, asked once.
 fn ask(world: &World, probes: &str) -> Vec<String> {
-    world.config(&format!("heartbeat_interval_seconds: 1\ngateways:\n  - name: g\n    probes:\n{probes}"));
+    world.config(&format!(
+        "heartbeat_interval_seconds: 1\ngateways:\n  - name: g\n    probes:\n{probes}"
+    ));
     let run = world.run(&["--json"]);
     let mut all = answers(gateway(&run, "g"));
     for (answer, told) in all.iter_mut().zip(sentences(gateway(&run, "g")).lines()) {
@@ -71,27 +73,46 @@ fn a_process_is_found_and_never_ourselves() {
     );
     let all = ask(&world, &probes);
     // The state directory stands in our own command line, and in that of the shell that runs us.
-    are(&all, &["process good", "process bad", "process bad", "process good", "process bad"]);
+    are(
+        &all,
+        &[
+            "process good",
+            "process bad",
+            "process bad",
+            "process good",
+            "process bad",
+        ],
+    );
     let through = world
         .cmd(&["--json"])
         .through(&["sh", "-c", "\"$0\" \"$@\"; exit $?"])
         .run();
-    assert_eq!(answers(gateway(&through, "g"))[2], "process bad bad", "{through}");
+    assert_eq!(
+        answers(gateway(&through, "g"))[2],
+        "process bad bad",
+        "{through}"
+    );
     assert_eq!(gateway(&through, "g")["process_alive"], false);
     drop(sleeper);
     let all = ask(&world, &probes);
-    are(&all, &["process bad", "process bad", "process bad", "process bad"]);
+    are(&all, &["process bad"; 5]);
     assert!(all[3].contains("there is no process"), "{all:?}");
     // A number that was written before its process began is another's.
     let other = Sleeper::called("other");
     put(&pidfile, format!("{}\n", other.pid()).as_bytes());
-    let touched = Command::new("touch").args(["-d", "2001-01-01"]).arg(&pidfile).status();
+    let touched = Command::new("touch")
+        .args(["-d", "2001-01-01"])
+        .arg(&pidfile)
+        .status();
     assert!(touched.unwrap().success());
     let all = ask(&world, &probes);
     assert!(all[3].contains("is another by now"), "{all:?}");
     put(&pidfile, b"no number\n");
     let all = ask(&world, &probes);
-    assert!(all[3].starts_with("process bad") && all[3].contains("no pid"), "{all:?}");
+    assert!(
+        all[3].starts_with("process bad") && all[3].contains("no pid"),
+        "{all:?}"
+    );
 }
 
 /// A living process that does nothing is not at work: its processor time tells.
@@ -112,10 +133,19 @@ fn a_process_that_stands_still_is_seen() {
     });
     assert!(word.contains("it has not moved for"), "{word}");
     crate::store::state_is_the_journal(&world);
-    let busy = Sleeper(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap());
+    let busy = Sleeper(
+        Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap(),
+    );
     let probes = "      - process: {pattern: '^sh -c while :; do :; done$', busy: true}\n";
     ask(&world, probes);
-    eventually(|| ask(&world, probes)[0].contains("it has moved").then_some(()));
+    eventually(|| {
+        ask(&world, probes)[0]
+            .contains("it has moved")
+            .then_some(())
+    });
     drop(busy);
 }
 
@@ -123,7 +153,11 @@ fn a_process_that_stands_still_is_seen() {
 #[test]
 fn a_heartbeat_names_a_process_of_its_own() {
     let world = World::new();
-    let sleeper = if is_root() { Sleeper::of_user(NOBODY) } else { Sleeper::called("x") };
+    let sleeper = if is_root() {
+        Sleeper::of_user(NOBODY)
+    } else {
+        Sleeper::called("x")
+    };
     for cell in ["mine", "gone", "mute", "silent", "late"] {
         world.cell(cell);
     }
@@ -138,7 +172,10 @@ fn a_heartbeat_names_a_process_of_its_own() {
             std::os::unix::fs::chown(world.path(cell), Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
-    plans(&world, "probes: [{process: {heartbeat_pid: true}}]\npolicy: never\n");
+    plans(
+        &world,
+        "probes: [{process: {heartbeat_pid: true}}]\npolicy: never\n",
+    );
     let run = world.run(&["--json"]);
     let word = |cell: &str| answers(run.agent(cell, "main")).remove(1);
     assert_eq!(word("mine"), "process good good", "{run}");
@@ -146,13 +183,20 @@ fn a_heartbeat_names_a_process_of_its_own() {
     assert_eq!(word("mute"), "process not_asked unknown", "{run}");
     assert_eq!(word("silent"), "process bad bad", "{run}");
     assert_eq!(word("late"), "process bad bad", "{run}");
-    assert!(sentences(run.agent("late", "main")).contains("is another by now"), "{run}");
+    assert!(
+        sentences(run.agent("late", "main")).contains("is another by now"),
+        "{run}"
+    );
     assert_eq!(run.agent("silent", "main")["state"], "dead");
     if is_root() {
         // A number that anybody can write is no word about root's processes.
         world.beat_with("mine", 0, json!({"pid": std::process::id()}));
         let run = world.run(&["--json"]);
-        assert_eq!(answers(run.agent("mine", "main"))[1], "process bad bad", "{run}");
+        assert_eq!(
+            answers(run.agent("mine", "main"))[1],
+            "process bad bad",
+            "{run}"
+        );
     }
 }
 
@@ -167,10 +211,10 @@ fn a_commands_exit_code_is_its_word() {
         &format!(
             "policy: never\nprobes:\n  - exec: {{command: [test, '{{{{ cell.id }}}}', '=', a]}}\n  - exec: {{command: ['false']}}\n  \
              - exec: {{command: [sh, -c, 'kill -9 $$']}}\n  - exec: {{command: [sh, -c, 'yes']}}\n    timeout: 300ms\n  \
-             - exec: {{command: [sh, -c, 'sleep 600 {mark}; true']}}\n    timeout: 300ms\n  \
+             - exec: {{command: [sh, -c, 'sleep 600; : {mark}']}}\n    timeout: 300ms\n  \
              - exec: {{command: [no-such-program]}}\n  \
              - exec: {{command: [sh, -c, 'test \"$LAZARUS_AGENT\" = main && test -z \"$TOKEN\" && test \"$PWD\" = / && test -d \"$LAZARUS_CELL_ROOT\"']}}\n  \
-             - exec: {{command: [sh, -c, 'sh -c \"sleep 600 # {mark}\" & exit 0']}}\n"
+             - exec: {{command: [sh, -c, 'sh -c \"sleep 600; : {mark}\" & exit 0']}}\n"
         ),
     );
     let run = world.cmd(&["--json"]).env("TOKEN", "x").run();
@@ -190,7 +234,12 @@ fn a_commands_exit_code_is_its_word() {
         "{run}"
     );
     let told = sentences(agent);
-    for part in ["exit code 1", "killed by SIGKILL", "did not end within 300ms", "No such file"] {
+    for part in [
+        "exit code 1",
+        "killed by SIGKILL",
+        "did not end within 300ms",
+        "No such file",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     // Nothing of them is left.
@@ -224,13 +273,22 @@ fn a_files_age_size_and_growth() {
     put(&path, b"anew");
     let all = ask(&world, &probes);
     are(&all, &["file good", "file good", "file bad", "file good"]);
-    let touched = Command::new("touch").args(["-d", "1 hour ago"]).arg(&path).status();
+    let touched = Command::new("touch")
+        .args(["-d", "1 hour ago"])
+        .arg(&path)
+        .status();
     assert!(touched.unwrap().success());
     are(&ask(&world, &probes)[1..2], &["file bad"]);
     // The operator's own links lead where they lead.
     let link = world.base().join("home/link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    are(&ask(&world, &format!("      - file: {{path: {}}}\n", link.display())), &["file good"]);
+    are(
+        &ask(
+            &world,
+            &format!("      - file: {{path: {}}}\n", link.display()),
+        ),
+        &["file good"],
+    );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     let all = ask(&world, &probes);
@@ -249,9 +307,15 @@ fn a_cells_file_is_not_believed_to_be_what_it_is_not() {
     put(&outside, b"x");
     std::os::unix::fs::symlink(&outside, world.path("link/artifacts/out")).unwrap();
     world.remove("inner/artifacts");
-    std::os::unix::fs::symlink(world.base().join("home"), world.path("inner/worktree/artifacts")).unwrap();
+    std::os::unix::fs::symlink(
+        world.base().join("home"),
+        world.path("inner/worktree/artifacts"),
+    )
+    .unwrap();
     fs::create_dir(world.path("inner/artifacts")).unwrap();
-    let made = Command::new("mkfifo").arg(world.path("fifo/artifacts/out")).status();
+    let made = Command::new("mkfifo")
+        .arg(world.path("fifo/artifacts/out"))
+        .status();
     assert!(made.unwrap().success());
     plans(
         &world,
@@ -278,12 +342,23 @@ fn an_agents_pidfile_is_about_its_own() {
     world.cell("a");
     let theirs = Sleeper::of_user(NOBODY);
     let file = world.path("a/state/pid");
-    plans(&world, "probes: [{process: {pidfile: '{{ cell.root }}/state/pid'}}]\npolicy: never\n");
-    for (pid, word) in [(theirs.pid(), "good"), (std::process::id(), "bad"), (1, "bad")] {
+    plans(
+        &world,
+        "probes: [{process: {pidfile: '{{ cell.root }}/state/pid'}}]\npolicy: never\n",
+    );
+    for (pid, word) in [
+        (theirs.pid(), "good"),
+        (std::process::id(), "bad"),
+        (1, "bad"),
+    ] {
         put(&file, pid.to_string().as_bytes());
         std::os::unix::fs::chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
         let run = world.run(&["--json"]);
-        assert_eq!(answers(run.agent("a", "main"))[1], format!("process {word} {word}"), "{run}");
+        assert_eq!(
+            answers(run.agent("a", "main"))[1],
+            format!("process {word} {word}"),
+            "{run}"
+        );
     }
 }
 
@@ -297,11 +372,22 @@ fn proc_is_read_once() {
     for n in 0..20 {
         world.cell(format!("c{n}"));
     }
-    plans(&world, "probes: [{process: {pattern: '{{ cell.id }}-x'}}, {process: {pattern: 'y'}}]\npolicy: never\n");
+    plans(
+        &world,
+        "probes: [{process: {pattern: '{{ cell.id }}-x'}}, {process: {pattern: 'y'}}]\npolicy: never\n",
+    );
     let trace = world.base().join("home/trace");
     let run = world
         .cmd(&["--json", "--dry-run"])
-        .through(&["strace", "-f", "-qq", "-e", "trace=openat", "-o", trace.to_str().unwrap()])
+        .through(&[
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            "trace=openat",
+            "-o",
+            trace.to_str().unwrap(),
+        ])
         .run();
     run.code(1);
     let trace = fs::read_to_string(&trace).unwrap();

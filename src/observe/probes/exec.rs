@@ -7,9 +7,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Common, Reply};
+use super::{Common, Reply, limit};
 use crate::model::action::Place;
-use crate::model::time::{exact, human};
+use crate::model::time::human;
 use crate::sys::account::Account;
 use crate::sys::environment;
 use crate::sys::job::{self, Job, Outputs};
@@ -27,7 +27,7 @@ pub(super) fn ask(command: &[String], place: &Place, until: Instant, common: &Co
         Ok(exec) => exec,
         Err(why) => return Reply::not_asked(why),
     };
-    let time = until.saturating_duration_since(began);
+    let time = until.saturating_duration_since(Instant::now());
     let (job, outputs) = match Job::start(exec, time) {
         Ok(started) => started,
         // What cannot be started is no word about the subject.
@@ -37,7 +37,8 @@ pub(super) fn ask(command: &[String], place: &Place, until: Instant, common: &Co
     if !wait(&job, outputs, until) {
         // Dropping it ends all of its session.
         drop(job);
-        return Reply::bad(format!("it did not end within {}, and was killed", exact(time)));
+        let within = limit(began, until);
+        return Reply::bad(format!("it did not end within {within}, and was killed"));
     }
     // Its leader is not reaped yet, so that the group is nobody else's.
     job.kill_group();

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Common, Reply, places, tcp};
 use crate::model::probe::HttpAsks;
-use crate::model::time::{exact, human};
+use crate::model::time::human;
 use crate::net::names::look_up;
 use crate::net::{self, Answer, Ask, Authorities, Came, Failure};
 
@@ -41,7 +41,7 @@ pub(super) fn ask(http: &HttpAsks, until: Instant, common: &Common) -> Reply {
         most_body: if reads { MOST_BODY } else { 0 },
         authorities,
     };
-    let within = exact(until.saturating_duration_since(began));
+    let within = super::limit(began, until);
     match net::ask_at(&request, &addresses) {
         Came::Answered(answer) => judge(http, &answer, began),
         Came::Late(None) => Reply::bad(format!("no answer within {within}")),
@@ -69,10 +69,9 @@ fn judge(http: &HttpAsks, answer: &Answer, began: Instant) -> Reply {
         None => (200..300).contains(&status),
     };
     if !good {
-        let wanted = http.status.map_or_else(
-            || "200 to 299".to_owned(),
-            |wanted| wanted.to_string(),
-        );
+        let wanted = http
+            .status
+            .map_or_else(|| "200 to 299".to_owned(), |wanted| wanted.to_string());
         let on = match answer.is_redirect() {
             true => ": it sends on to another address, and none is followed",
             false => "",
@@ -91,7 +90,10 @@ fn judge(http: &HttpAsks, answer: &Answer, began: Instant) -> Reply {
     }
     if let Some(wanted) = &http.json {
         let value = match answer.cut {
-            true => Err(format!("goes on after {} bytes, or broke off", answer.body.len())),
+            true => Err(format!(
+                "goes on after {} bytes, or broke off",
+                answer.body.len()
+            )),
             false => super::json::parse(&answer.body),
         };
         let why = match value {

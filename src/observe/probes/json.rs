@@ -28,10 +28,11 @@ pub(super) fn has(value: &Value, wanted: &Value) -> Result<(), String> {
             false => Err("it is no JSON object".to_owned()),
         };
     };
-    keys.iter().try_for_each(|(key, wanted)| match key.starts_with('/') {
-        true => pointed(value, key, wanted),
-        false => field(fields, key, wanted, &mut String::new()),
-    })
+    keys.iter()
+        .try_for_each(|(key, wanted)| match key.starts_with('/') {
+            true => pointed(value, key, wanted),
+            false => field(fields, key, wanted, &mut String::new()),
+        })
 }
 
 fn pointed(value: &Value, pointer: &str, wanted: &Value) -> Result<(), String> {
@@ -83,7 +84,12 @@ fn within(value: &Value, wanted: &Value, at: &mut String) -> Result<(), String> 
         true => Ok(()),
         false => {
             let at = if at.is_empty() { "it" } else { at };
-            Err(format!("{} is {}, not {}", visible(at), shown(value), shown(wanted)))
+            Err(format!(
+                "{} is {}, not {}",
+                visible(at),
+                shown(value),
+                shown(wanted)
+            ))
         }
     }
 }
@@ -135,7 +141,8 @@ mod tests {
                     }
                 }
                 let kept = kept.into_iter();
-                kept.map(|(key, value)| (key, thinned(&value, bits))).collect()
+                kept.map(|(key, value)| (key, thinned(&value, bits)))
+                    .collect()
             }
             Value::Array(items) => items.iter().map(|v| thinned(v, bits)).collect(),
             plain => plain.clone(),
@@ -196,19 +203,27 @@ mod tests {
 
     #[test]
     fn what_is_told_of_a_difference() {
-        let health = json!({"status": "down", "uptime_seconds": 12.0, "ports": [1, 2], "a": {"b": null}});
+        let health =
+            json!({"status": "down", "uptime_seconds": 12.0, "ports": [1, 2], "a": {"b": null}});
         for (wanted, told) in [
             (json!({"status": "ok"}), "/status is \"down\", not \"ok\""),
             (json!({"a": {"b": 1}}), "/a/b is null, not 1"),
             (json!({"/a/b": 1}), "/a/b is null, not 1"),
             (json!({"/a/c": 1}), "there is no /a/c"),
             (json!({"/ports/1": 3}), "/ports/1 is 2, not 3"),
-            (json!({"ports": [1]}), "/ports is a list of 2, not a list of 1"),
+            (
+                json!({"ports": [1]}),
+                "/ports is a list of 2, not a list of 1",
+            ),
             (json!("ok"), "it is an object, not \"ok\""),
         ] {
             assert_eq!(has(&health, &wanted), Err(told.to_owned()), "{wanted}");
         }
-        for wanted in [json!({"uptime_seconds": 12}), json!({"/ports/0": 1.0}), json!({})] {
+        for wanted in [
+            json!({"uptime_seconds": 12}),
+            json!({"/ports/0": 1.0}),
+            json!({}),
+        ] {
             assert_eq!(has(&health, &wanted), Ok(()), "{wanted}");
         }
         assert_eq!(has(&json!([1, 2]), &json!({"/0": 1})), Ok(()));

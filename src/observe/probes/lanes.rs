@@ -86,7 +86,9 @@ pub(super) fn ask(all: Vec<About>, common: Common) -> Vec<Answer> {
     let job = Arc::new(job);
     let (send, said) = mpsc::channel();
     let mut waiting = Waiting {
-        replies: std::iter::repeat_with(|| None).take(job.all.len()).collect(),
+        replies: std::iter::repeat_with(|| None)
+            .take(job.all.len())
+            .collect(),
         left: job.all.len(),
         asked: BTreeMap::new(),
         threads: [0; 3],

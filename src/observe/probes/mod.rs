@@ -16,13 +16,13 @@ mod tcp;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Look;
 use crate::model::action::Place;
 use crate::model::probe::{Answer, Asks, Measured, ProcessWhich, Question, Word};
 use crate::model::text::{shortened, visible};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, exact};
 use crate::sys::environment::Own;
 
 /// Who asks, and by what rules.
@@ -99,6 +99,13 @@ impl Reply {
         let measured = Some(Measured { id, value });
         Self { measured, ..self }
     }
+}
+
+/// A time limit for people: the parts of a millisecond that were lost on the way do not count.
+fn limit(began: Instant, until: Instant) -> String {
+    let nanos = until.saturating_duration_since(began).as_nanos();
+    let millis = u64::try_from((nanos + 500_000) / 1_000_000).unwrap_or(u64::MAX);
+    exact(Duration::from_millis(millis))
 }
 
 /// Asks one question. It may hang.

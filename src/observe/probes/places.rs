@@ -80,7 +80,8 @@ pub(super) fn find(path: &str, asker: &Asker) -> Result<Found, Unseen> {
 fn in_cell(rest: &Path, asker: &Asker) -> Result<Found, Unseen> {
     let plain = |c: &Component<'_>| matches!(c, Component::Normal(_));
     let mut components = rest.components();
-    let (Some(Component::Normal(cell)), true) = (components.next(), rest.components().all(|c| plain(&c)))
+    let (Some(Component::Normal(cell)), true) =
+        (components.next(), rest.components().all(|c| plain(&c)))
     else {
         let why = "beneath the missions root a path names a cell and what is in it, without `..`";
         return Err(Unseen::Why(why.to_owned()));

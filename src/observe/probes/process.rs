@@ -36,7 +36,9 @@ pub(super) fn ask(which: &ProcessWhich, busy: bool, place: &Place, common: &Comm
 }
 
 fn matching(pattern: &str, busy: bool, common: &Common) -> Reply {
-    let built = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
+    let built = RegexBuilder::new(pattern)
+        .size_limit(LARGEST_PATTERN)
+        .build();
     let Ok(regex) = built else {
         return Reply::not_asked("this is no regular expression, or too large a one");
     };
@@ -44,7 +46,10 @@ fn matching(pattern: &str, busy: bool, common: &Common) -> Reply {
         Ok((lines, hidden)) => (lines, *hidden),
         Err(why) => return Reply::not_asked(why.clone()),
     };
-    let found: Vec<&procs::Line> = lines.iter().filter(|l| regex.is_match(&l.command)).collect();
+    let found: Vec<&procs::Line> = lines
+        .iter()
+        .filter(|l| regex.is_match(&l.command))
+        .collect();
     let Some(first) = found.first() else {
         return match hidden {
             true => Reply::not_asked(
@@ -57,7 +62,10 @@ fn matching(pattern: &str, busy: bool, common: &Common) -> Reply {
     let command = visible(command.split(' ').next().unwrap_or_default()).into_owned();
     let message = match found.len() {
         1 => format!("process {} matches ({command})", first.pid),
-        n => format!("{n} processes match, the first is {} ({command})", first.pid),
+        n => format!(
+            "{n} processes match, the first is {} ({command})",
+            first.pid
+        ),
     };
     let reply = Reply::good(message);
     if !busy {
@@ -74,7 +82,9 @@ fn matching(pattern: &str, busy: bool, common: &Common) -> Reply {
 /// The reply of one whose processor time must move.
 fn with_time(mut reply: Reply, id: u64, ticks: u64) -> Reply {
     let spent = crate::model::time::exact(procs::ticks(ticks));
-    reply.message.push_str(&format!(", has taken {spent} of processor time"));
+    reply
+        .message
+        .push_str(&format!(", has taken {spent} of processor time"));
     reply.measuring(id, ticks)
 }
 
@@ -145,9 +155,7 @@ fn hold(pid: i32) -> Result<Target, Reply> {
             let cause = beneath::reason(errno);
             Reply::not_asked(format!("{doing} process {pid}: {cause}"))
         }
-        Miss::Unknown => {
-            Reply::not_asked(format!("process {pid}: /proc does not say whose it is"))
-        }
+        Miss::Unknown => Reply::not_asked(format!("process {pid}: /proc does not say whose it is")),
     })?;
     match process::runs_our_program(pid) || held.is_of_our_line() {
         true => Err(Reply::bad(format!("process {pid} is lazarus-pit's own"))),

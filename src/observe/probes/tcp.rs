@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::Reply;
-use crate::model::time::{exact, human};
+use super::{Reply, limit};
+use crate::model::time::human;
 use crate::net::is_of_this_host;
 use crate::net::names::{NoAddress, look_up};
 use crate::sys::beneath::reason;
@@ -49,7 +49,7 @@ fn first_that_answers(all: &[SocketAddr], began: Instant, until: Instant) -> Rep
     for (at, address) in all.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(all.len() - at).unwrap_or(1);
-        let share = share.max(Duration::from_millis(1));
+        let (asked, share) = (Instant::now(), share.max(Duration::from_millis(1)));
         match TcpStream::connect_timeout(address, share) {
             Ok(_) => {
                 let took = human(began.elapsed());
@@ -61,7 +61,10 @@ fn first_that_answers(all: &[SocketAddr], began: Instant, until: Instant) -> Rep
                 }
                 Some(errno) => bad.push(format!("{address}: {}", reason(errno))),
                 // The library's own word for a time that is over.
-                None => bad.push(format!("{address}: no answer within {}", exact(share))),
+                None => bad.push(format!(
+                    "{address}: no answer within {}",
+                    limit(asked, asked + share)
+                )),
             },
         }
     }
@@ -95,7 +98,7 @@ fn unix(path: &str, began: Instant, until: Instant) -> Reply {
             Err(Errno::AGAIN) => {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    let within = exact(until.saturating_duration_since(began));
+                    let within = limit(began, until);
                     return Reply::bad(format!("it took no connection within {within}"));
                 }
                 std::thread::sleep(AGAIN.min(left));
