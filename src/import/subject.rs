@@ -275,42 +275,9 @@ pub(super) fn plan(
         verify.map(|d| Yaml::flow_one("within", Yaml::word(exact(d)))),
     );
 
-    let channels = channels(from, beside.channels, notes);
-    let mut approval = Vec::new();
-    let expires = expires(from, notes).or(defaults.expires);
-    approval.extend(expires.map(|d| ("expires".to_owned(), Yaml::word(exact(d)))));
-    let again = from
-        .take_span(&["ask_again", "ask_again_after"], notes)
-        .or(defaults.ask_again);
-    approval.extend(again.map(|d| ("ask_again".to_owned(), Yaml::word(exact(d)))));
-    let hear: Vec<&str> = channels
-        .iter()
-        .filter(|c| c.hears)
-        .map(|c| &*c.name)
-        .collect();
-    if policy == Policy::Ask && !hear.is_empty() {
-        approval.push(("channels".to_owned(), Yaml::texts(hear)));
-    }
-    put(
-        "approval",
-        (!approval.is_empty()).then_some(Yaml::FlowMap(approval)),
-    );
-    if !channels.is_empty() {
-        let on = ["down", "revived", "recovered", "exhausted", "denied"];
-        put(
-            "notify",
-            Some(Yaml::FlowMap(vec![
-                (
-                    "channels".to_owned(),
-                    Yaml::texts(channels.iter().map(|c| &*c.name)),
-                ),
-                (
-                    "on".to_owned(),
-                    Yaml::Flow(on.iter().map(Yaml::word).collect()),
-                ),
-            ])),
-        );
-    }
+    people(from, policy, beside, notes)
+        .into_iter()
+        .for_each(|(key, value)| put(key, Some(value)));
     put("needs", needs(from, beside, whom, notes));
     let mut windows = maintenance(from, notes);
     windows.extend(defaults.maintenance.iter().cloned());
@@ -319,6 +286,45 @@ pub(super) fn plan(
         (!windows.is_empty()).then_some(Yaml::List(windows)),
     );
     Yaml::Map(to)
+}
+
+/// Who is asked, and who is told.
+fn people(
+    from: &mut Section,
+    policy: Policy,
+    beside: &Beside<'_>,
+    notes: &mut Notes,
+) -> Vec<(&'static str, Yaml)> {
+    let defaults = beside.defaults;
+    let mut to = Vec::new();
+    let channels = channels(from, beside.channels, notes);
+    let mut approval = Vec::new();
+    let expires = expires(from, notes).or(defaults.expires);
+    approval.extend(expires.map(|d| ("expires".to_owned(), Yaml::word(exact(d)))));
+    let again = from.take_span(&["ask_again", "ask_again_after"], notes);
+    let again = again.or(defaults.ask_again);
+    approval.extend(again.map(|d| ("ask_again".to_owned(), Yaml::word(exact(d)))));
+    let hear = channels.iter().filter(|channel| channel.hears);
+    let hear: Vec<&str> = hear.map(|channel| &*channel.name).collect();
+    if policy == Policy::Ask && !hear.is_empty() {
+        approval.push(("channels".to_owned(), Yaml::texts(hear)));
+    }
+    if !approval.is_empty() {
+        to.push(("approval", Yaml::FlowMap(approval)));
+    }
+    if !channels.is_empty() {
+        let on = ["down", "revived", "recovered", "exhausted", "denied"];
+        let names = channels.iter().map(|channel| &*channel.name);
+        let notify = vec![
+            ("channels".to_owned(), Yaml::texts(names)),
+            (
+                "on".to_owned(),
+                Yaml::Flow(on.iter().map(Yaml::word).collect()),
+            ),
+        ];
+        to.push(("notify", Yaml::FlowMap(notify)));
+    }
+    to
 }
 
 /// The channels that a section names; all of them where it names none.

@@ -411,7 +411,9 @@ fn what_cannot_be_read_is_told_with_its_place() {
     // What it says becomes commands: whoever can write it would give them.
     put(&path, pool().to_string().as_bytes());
     mode(&path, 0o666);
-    import(&world, &path, &out).code(78).stderr_has("writable");
+    import(&world, &path, &out)
+        .code(78)
+        .stderr_has("can be written by everyone");
     assert!(!out.exists());
 }
 
