@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::model::cell::Warning;
+use crate::net::{self, Ask, Authorities, Came};
 
 /// All pings of a run together take no longer than this.
 const ALLOWANCE: Duration = Duration::from_secs(5);
@@ -69,41 +70,31 @@ fn send(url: String, body: Option<String>, timeout: Duration) -> Receiver<Result
     let spawned = std::thread::Builder::new()
         .name("ping".into())
         .spawn(move || {
-            let agent: ureq::Agent = ureq::Agent::config_builder()
-                .timeout_global(Some(timeout.max(Duration::from_millis(1))))
-                .max_redirects(0)
-                .user_agent(concat!("lazarus-pit/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .into();
-            let sent = match body {
-                Some(body) => agent.post(&url).send(body),
-                None => agent.get(&url).call(),
-            };
-            let _ = answer.send(match sent {
-                Ok(response) if response.status().is_redirection() => {
+            let came = net::ask(&Ask {
+                method: if body.is_some() { "POST" } else { "GET" }.to_owned(),
+                url,
+                headers: Vec::new(),
+                body: body.map(String::into_bytes),
+                time: timeout,
+                most_body: 0,
+                authorities: Authorities::Public,
+            });
+            let _ = answer.send(match came {
+                Came::Answered(answer) if answer.is_redirect() => {
                     Err("the server sends on to another address, and none is followed".into())
                 }
-                Ok(_) => Ok(()),
-                Err(e) => Err(describe(&e)),
+                Came::Answered(answer) if answer.status >= 400 => {
+                    Err(format!("the server answered {}", answer.status))
+                }
+                Came::Answered(_) => Ok(()),
+                Came::Late(_) => Err("no answer in time".into()),
+                Came::Failed(e) => Err(e.why),
             });
         });
     if let Err(e) = spawned {
         log::warn!("starting a thread for the ping: {e}");
     }
     receive
-}
-
-/// The error without the URL, which some of ureq's own texts repeat.
-fn describe(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::StatusCode(code) => format!("the server answered {code}"),
-        ureq::Error::Timeout(_) => "no answer in time".into(),
-        ureq::Error::HostNotFound => "the host's name could not be found".into(),
-        ureq::Error::ConnectionFailed => "the connection failed".into(),
-        ureq::Error::Io(e) => e.to_string(),
-        ureq::Error::BadUri(_) => "the URL cannot be used".into(),
-        _ => "the request failed".into(),
-    }
 }
 
 #[cfg(test)]

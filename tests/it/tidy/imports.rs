@@ -41,7 +41,7 @@ pub(super) const HOMES: [(&str, &[&str]); 22] = [
     ),
     ("strsim", &["yaml"]),
     ("toml", &["import"]),
-    ("ureq", &["act", "config", "report"]),
+    ("ureq", &["config", "net", "report"]),
     ("walkdir", &["act"]),
 ];
 
