@@ -2,6 +2,7 @@
 
 use super::notes::{Notes, has_secret_name, holds_secret, looks_secret};
 use super::section::{Entry, Item, Section};
+use super::sound;
 use super::tree::Tree;
 use super::write::Yaml;
 
@@ -50,7 +51,17 @@ const SEVERAL: [&str; 5] = [
     "steps",
 ];
 
+/// The keys of how long one may take.
+const TIMEOUT: [&str; 5] = [
+    "command_timeout",
+    "revive_timeout",
+    "restart_timeout",
+    "exec_timeout",
+    "timeout",
+];
+
 /// What stands beside a command.
+#[derive(Clone, Debug, Default)]
 struct Beside {
     cwd: Option<String>,
     env: Vec<(String, Yaml)>,
@@ -60,74 +71,134 @@ struct Beside {
     background: bool,
 }
 
-/// Takes the steps out of a section; none where it names no command.
-pub(super) fn steps(from: &mut Section, whom: Whom, notes: &mut Notes) -> Vec<(Item, Yaml)> {
-    let several = from.take(&SEVERAL);
-    let one = from.take(&ONE).map(|item| (item, false));
-    let start = from.take(&START).map(|item| (item, true));
-    if several.is_none() && one.is_none() && start.is_none() {
+/// Takes the steps out of a section, those that the program would take; none where it names no
+/// command that is one here. Then what stands beside the command stays in the section.
+pub(super) fn steps(from: &mut Section, whom: Whom, notes: &mut Notes) -> Vec<Yaml> {
+    let steps = steps_within(from, None, whom, notes);
+    one_spawn(steps, notes)
+        .into_iter()
+        .map(|(_, step)| step)
+        .collect()
+}
+
+fn steps_within(
+    from: &mut Section,
+    outer: Option<&Beside>,
+    whom: Whom,
+    notes: &mut Notes,
+) -> Vec<(Item, Yaml)> {
+    let commands = commands(from);
+    if commands.is_empty() {
         return Vec::new();
     }
-    let beside = beside(from, notes);
-    let mut steps = Vec::new();
-    let mut add = |item: Item, starts: bool, notes: &mut Notes| {
-        let step = step(item.clone(), &beside, starts, whom, notes);
-        steps.extend(step.map(|step| (item, step)));
-    };
-    for (item, starts) in one.into_iter().chain(start) {
-        add(item, starts, notes);
+    let mut trial = Notes::default();
+    let beside = Beside::take(&mut from.clone(), outer, &mut trial);
+    let made = all(commands.clone(), &beside, whom, &mut trial);
+    if made.is_empty() {
+        // Once more, to say why; what stands beside them is then told by itself.
+        return all(commands, &beside, whom, notes);
     }
-    if let Some(item) = several {
-        let path = item.path;
-        let list = match item.value {
+    let beside = Beside::take(from, outer, notes);
+    let steps = all(commands, &beside, whom, notes);
+    let runs = |(_, step): &(Item, Yaml)| !is_spawn(step);
+    if beside.timeout.is_some() && !steps.iter().any(runs) {
+        notes.hint(format!(
+            "{}: what is started and lives on has no timeout; `limits.max_runtime` of a `spawn` ends it",
+            from.path
+        ));
+    }
+    steps
+}
+
+/// The commands of a section, and whether each is to live on.
+fn commands(from: &mut Section) -> Vec<(Item, bool)> {
+    let one = from.take(&ONE).map(|item| (item, false));
+    let start = from.take(&START).map(|item| (item, true));
+    let mut commands: Vec<(Item, bool)> = one.into_iter().chain(start).collect();
+    if let Some(Item { path, value }) = from.take(&SEVERAL) {
+        let list = match value {
             Tree::List(list) => list,
             other => vec![other],
         };
-        for (at, value) in list.into_iter().enumerate() {
+        let items = list.into_iter().enumerate().map(|(at, value)| {
             let path = format!("{path}[{at}]");
-            add(Item { path, value }, false, notes);
-        }
+            (Item { path, value }, false)
+        });
+        commands.extend(items);
     }
-    one_spawn(steps, notes)
+    commands
 }
 
-fn beside(from: &mut Section, notes: &mut Notes) -> Beside {
-    let (mut env, mut env_pass) = (Vec::new(), Vec::new());
-    if let Some(Item { path, value }) = from.take(&["env", "environment"]) {
-        let mut section = Section::new(path, value);
+fn all(
+    commands: Vec<(Item, bool)>,
+    beside: &Beside,
+    whom: Whom,
+    notes: &mut Notes,
+) -> Vec<(Item, Yaml)> {
+    let mut steps = Vec::new();
+    for (item, starts) in commands {
+        let Some(step) = step(item.clone(), beside, starts, whom, notes) else {
+            continue;
+        };
+        match sound::part("steps", &Yaml::List(vec![step.clone()]), whom) {
+            Ok(()) => steps.push((item, step)),
+            Err(why) => notes.left(&item, &why),
+        }
+    }
+    steps
+}
+
+impl Beside {
+    /// Takes it out of a section; what is not said there is as it is around it.
+    fn take(from: &mut Section, outer: Option<&Self>, notes: &mut Notes) -> Self {
+        let mut to = outer.cloned().unwrap_or_default();
+        if let Some(Item { path, value }) = from.take(&["env", "environment"]) {
+            to.take_env(Section::new(path, value), notes);
+        }
+        let cwd = ["cwd", "working_dir", "working_directory", "workdir"];
+        to.cwd = from.take_text(&cwd, notes).or(to.cwd);
+        let user = ["run_as", "as_user", "user"];
+        to.user = from.take_text(&user, notes).or(to.user);
+        let timeout = from.take_span(&TIMEOUT, notes).map(super::exact);
+        to.timeout = timeout.or(to.timeout);
+        for name in ["background", "detach", "detached", "daemon", "daemonize"] {
+            let said = from.take_bool(&[name], notes);
+            to.background = said.unwrap_or(to.background);
+        }
+        to
+    }
+
+    fn take_env(&mut self, mut section: Section, notes: &mut Notes) {
         let single =
             |_: &str, value: &Tree| !matches!(value, Tree::Map(_) | Tree::List(_) | Tree::Null);
+        let path = section.path.clone();
         for Entry { key: name, item } in section.take_where(single) {
             let text = item.value.text().unwrap_or_else(|| item.value.shown());
-            if has_secret_name(&name) || looks_secret(&text) {
+            if !is_variable(&name) {
+                notes.left(&item, "this is no name of a variable");
+            } else if has_secret_name(&name) || looks_secret(&text) {
                 let variable = notes.variable(&name, Some(&item));
-                env_pass.push(variable);
+                self.env_pass.push(variable);
+                notes.hint(format!(
+                    "{path}: a secret is among them, which only a `spawn` step passes on: it is one now"
+                ));
             } else {
-                env.push((name, Yaml::text(literal(&text))));
+                self.env.retain(|(known, _)| *known != name);
+                self.env.push((name, Yaml::text(literal(&text))));
             }
         }
         section.finish(notes);
     }
-    let timeout = [
-        "command_timeout",
-        "revive_timeout",
-        "restart_timeout",
-        "exec_timeout",
-        "timeout",
-    ];
-    Beside {
-        cwd: from.take_text(
-            &["cwd", "working_dir", "working_directory", "workdir"],
-            notes,
-        ),
-        env,
-        env_pass,
-        user: from.take_text(&["run_as", "as_user", "user"], notes),
-        timeout: from.take_span(&timeout, notes).map(super::exact),
-        background: ["background", "detach", "detached", "daemon", "daemonize"]
-            .into_iter()
-            .any(|name| from.take_bool(&[name], notes) == Some(true)),
-    }
+}
+
+/// True for what can be the name of an environment variable.
+fn is_variable(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(good)
+}
+
+fn is_spawn(step: &Yaml) -> bool {
+    matches!(step, Yaml::Map(entries) if entries[0].0 == "spawn")
 }
 
 /// One command to its step.
@@ -136,7 +207,7 @@ fn step(item: Item, beside: &Beside, starts: bool, whom: Whom, notes: &mut Notes
     match item.value {
         Tree::Map(_) => {
             let mut section = Section::new(path, item.value);
-            let mut made = steps(&mut section, whom, notes).into_iter();
+            let mut made = steps_within(&mut section, Some(beside), whom, notes).into_iter();
             let step = made.next().map(|(_, step)| step);
             for (item, _) in made {
                 notes.left(&item, "one step is one command");
@@ -227,11 +298,10 @@ fn made(mut words: Vec<String>, beside: &Beside, starts: bool, whom: Whom) -> Op
 
 /// A plan starts one agent.
 fn one_spawn(steps: Vec<(Item, Yaml)>, notes: &mut Notes) -> Vec<(Item, Yaml)> {
-    let spawns = |step: &Yaml| matches!(step, Yaml::Map(entries) if entries[0].0 == "spawn");
     let mut seen = false;
     let mut kept = Vec::new();
     for (item, step) in steps {
-        if spawns(&step) && std::mem::replace(&mut seen, true) {
+        if is_spawn(&step) && std::mem::replace(&mut seen, true) {
             notes.left(
                 &item,
                 "a plan starts one agent, and this would be a second one",

@@ -88,9 +88,13 @@ pub(super) fn gather(root: &mut Section) {
         }
     }
     for name in NAMED {
-        root.hoist(name, |key| match key.starts_with(name) {
-            true => key.to_owned(),
-            false => format!("{name}_{key}"),
+        let of_missions = MISSIONS.contains(&name);
+        let place = |key: &str| matches!(key, "root" | "dir" | "path" | "root_dir");
+        root.hoist(name, |key| match key {
+            key if key.starts_with(name) => key.to_owned(),
+            key if of_missions && !place(key) => key.to_owned(),
+            _ if of_missions => "missions_root".to_owned(),
+            key => format!("{name}_{key}"),
         });
     }
 }

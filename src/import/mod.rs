@@ -13,6 +13,7 @@ mod channels;
 mod command;
 mod evidence;
 mod found;
+mod limits;
 mod notes;
 mod section;
 mod settings;

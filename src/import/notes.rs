@@ -142,11 +142,6 @@ impl Notes {
         all.collect()
     }
 
-    /// The settings that are not kept, a line each.
-    pub(super) fn lines(&self) -> &[String] {
-        &self.left
-    }
-
     /// All of it: what was left, what was moved, what is to be looked at.
     pub(super) fn into_parts(self) -> (Vec<String>, Vec<Moved>, Vec<String>) {
         let moved = self.moved.into_iter().map(|(moved, _)| moved);

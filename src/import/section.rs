@@ -105,11 +105,6 @@ impl Section {
         self.entries.is_empty()
     }
 
-    /// The keys that are left, spelled alike.
-    pub(super) fn keys(&self) -> impl Iterator<Item = String> + '_ {
-        self.entries.iter().map(|entry| spelled(&entry.key))
-    }
-
     /// The first of these keys that there is; a dot leads into a mapping.
     pub(super) fn look(&self, names: &[&str]) -> Option<&Tree> {
         names.iter().find_map(|name| {
@@ -379,7 +374,7 @@ mod tests {
         let poll = from.take_span(&["poll"], &mut notes);
         assert_eq!(poll, Some(Duration::from_secs(120)));
         from.finish(&mut notes);
-        let told = notes.lines();
+        let (told, _, _) = notes.into_parts();
         assert_eq!(
             told,
             [

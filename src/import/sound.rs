@@ -61,7 +61,9 @@ pub(super) fn part(key: &str, value: &Yaml, whom: Whom) -> Result<(), String> {
         (key.to_owned(), value.clone()),
     ];
     if whom == Whom::Gateway {
-        let all = Yaml::one("gateways", Yaml::texts(["*"]));
+        // A gateway of that name is none: what it needs is never itself.
+        let name = if key == "needs" { "-none-" } else { "*" };
+        let all = Yaml::one("gateways", Yaml::texts([name]));
         plan.push(("match".to_owned(), all));
     }
     let text = Yaml::Map(plan).document();

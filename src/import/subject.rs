@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::channels::Channel;
 use super::command::{Whom, literal, steps};
 use super::exact;
+use super::limits::Limits;
 use super::notes::{Notes, holds_secret};
 use super::section::{Item, Section, texts};
 use super::sound;
@@ -33,13 +34,6 @@ enum Policy {
     Never,
 }
 
-#[derive(Clone, Default)]
-struct Limits {
-    attempts: Option<u32>,
-    within: Option<Duration>,
-    backoff: Option<Yaml>,
-}
-
 /// What a plan is made beside.
 pub(super) struct Beside<'a> {
     /// What holds where nothing else is said.
@@ -66,18 +60,12 @@ const POLICY: [&str; 10] = [
 impl Defaults {
     /// Takes them out of the top of the file.
     pub(super) fn take(from: &mut Section, notes: &mut Notes) -> Self {
-        let mut twice = from.clone();
-        let made = steps(from, Whom::Gateway, notes);
-        // The same once more, with what is filled in for agents; what there is to say is said.
-        let of_agents = steps(&mut twice, Whom::Agents, &mut Notes::default());
-        let of_agents = of_agents.into_iter().map(|(_, step)| step);
-        let sound = |step: &Yaml| {
-            sound::part("steps", &Yaml::List(vec![step.clone()]), Whom::Agents).is_ok()
-        };
+        // Once more with what is filled in for agents; what there is to say is said once.
+        let of_agents = steps(&mut from.clone(), Whom::Agents, &mut Notes::default());
         Self {
             policy: policy(from, notes),
-            steps_of_agents: of_agents.filter(sound).collect(),
-            steps_of_gateways: sound_steps(made, Whom::Gateway, notes),
+            steps_of_agents: of_agents,
+            steps_of_gateways: steps(from, Whom::Gateway, notes),
             limits: Limits::take(from, notes),
             verify: verify(from, notes),
             down_for: down_for(from, notes),
@@ -122,107 +110,6 @@ impl Policy {
             Policy::Never => "never",
         }
     }
-}
-
-impl Limits {
-    fn take(from: &mut Section, notes: &mut Notes) -> Self {
-        let attempts = [
-            "max_attempts",
-            "max_revive_attempts",
-            "max_revives",
-            "max_restarts",
-            "max_retries",
-            "revive_attempts_max",
-            "max_revival_attempts",
-            "attempts",
-            "retries",
-            "limits.attempts",
-            "limits.max_attempts",
-        ];
-        let within = [
-            "attempts_within",
-            "attempt_window",
-            "within",
-            "window",
-            "restart_window",
-            "max_attempts_window",
-            "limits.within",
-            "limits.window",
-            "reset_after",
-        ];
-        Self {
-            attempts: from.take_count(&attempts, notes),
-            within: from.take_span(&within, notes),
-            backoff: backoff(from, notes),
-        }
-    }
-
-    fn or(&self, default: &Self) -> Self {
-        let both = (self.clone(), default.clone());
-        Self {
-            attempts: both.0.attempts.or(both.1.attempts),
-            within: both.0.within.or(both.1.within),
-            backoff: both.0.backoff.or(both.1.backoff),
-        }
-    }
-
-    fn yaml(&self) -> Option<Yaml> {
-        let mut to = Vec::new();
-        let mut put =
-            |key: &str, value: Option<Yaml>| to.extend(value.map(|v| (key.to_owned(), v)));
-        put("attempts", self.attempts.filter(|n| *n > 0).map(Yaml::word));
-        put("within", self.within.map(|d| Yaml::word(exact(d))));
-        put("backoff", self.backoff.clone());
-        (!to.is_empty()).then_some(Yaml::Map(to))
-    }
-}
-
-/// A pause between attempts: a fixed one, or one that grows.
-fn backoff(from: &mut Section, notes: &mut Notes) -> Option<Yaml> {
-    let grown = |from: &mut Section, notes: &mut Notes| {
-        let initial = from.take_span(&["initial", "initial_delay", "base", "min"], notes);
-        let max = from.take_span(&["max", "max_delay", "cap"], notes);
-        let factor = from.take(&["factor", "multiplier"]);
-        let mut to = Vec::new();
-        to.extend(initial.map(|d| ("initial".to_owned(), Yaml::word(exact(d)))));
-        to.extend(factor.map(|f| ("factor".to_owned(), Yaml::word(f.value.shown()))));
-        to.extend(max.map(|d| ("max".to_owned(), Yaml::word(exact(d)))));
-        Yaml::FlowMap(to)
-    };
-    for name in ["backoff", "limits.backoff"] {
-        if !matches!(from.look(&[name]), Some(Tree::Map(_))) {
-            continue;
-        }
-        let item = from.take(&[name])?;
-        let mut inner = Section::new(item.path.clone(), item.value.clone());
-        let made = grown(&mut inner, notes);
-        let limits = Yaml::flow_one("backoff", made.clone());
-        if let Err(why) = sound::part("limits", &limits, Whom::Gateway) {
-            notes.left(&item, &why);
-            return None;
-        }
-        inner.finish(notes);
-        return Some(made);
-    }
-    let names = [
-        "cooldown",
-        "revive_cooldown",
-        "restart_cooldown",
-        "cooldown_period",
-        "restart_delay",
-        "retry_delay",
-        "retry_interval",
-        "backoff",
-        "min_revive_interval",
-        "limits.cooldown",
-    ];
-    let cooldown = from.take_span(&names, notes)?;
-    let cooldown = || Yaml::word(exact(cooldown));
-    Some(Yaml::FlowMap(vec![
-        ("initial".to_owned(), cooldown()),
-        ("factor".to_owned(), Yaml::word(1)),
-        ("max".to_owned(), cooldown()),
-    ]))
 }
 
 fn verify(from: &mut Section, notes: &mut Notes) -> Option<Duration> {
@@ -323,18 +210,6 @@ fn maintenance(from: &mut Section, notes: &mut Notes) -> Vec<Yaml> {
     windows
 }
 
-/// The steps that the program would take.
-fn sound_steps(made: Vec<(Item, Yaml)>, whom: Whom, notes: &mut Notes) -> Vec<Yaml> {
-    let mut kept = Vec::new();
-    for (item, step) in made {
-        match sound::part("steps", &Yaml::List(vec![step.clone()]), whom) {
-            Ok(()) => kept.push(step),
-            Err(why) => notes.left(&item, &why),
-        }
-    }
-    kept
-}
-
 /// One plan. `matches` says whom it is for, `probes` what is asked about them.
 pub(super) fn plan(
     name: &str,
@@ -367,7 +242,7 @@ pub(super) fn plan(
     }
     put("probes", (!probes.is_empty()).then_some(Yaml::List(probes)));
 
-    let own = sound_steps(steps(from, whom, notes), whom, notes);
+    let own = steps(from, whom, notes);
     let steps = match (own.is_empty(), whom) {
         (false, _) => own,
         (true, Whom::Gateway) => defaults.steps_of_gateways.clone(),
@@ -400,42 +275,9 @@ pub(super) fn plan(
         verify.map(|d| Yaml::flow_one("within", Yaml::word(exact(d)))),
     );
 
-    let channels = channels(from, beside.channels, notes);
-    let mut approval = Vec::new();
-    let expires = expires(from, notes).or(defaults.expires);
-    approval.extend(expires.map(|d| ("expires".to_owned(), Yaml::word(exact(d)))));
-    let again = from
-        .take_span(&["ask_again", "ask_again_after"], notes)
-        .or(defaults.ask_again);
-    approval.extend(again.map(|d| ("ask_again".to_owned(), Yaml::word(exact(d)))));
-    let hear: Vec<&str> = channels
-        .iter()
-        .filter(|c| c.hears)
-        .map(|c| &*c.name)
-        .collect();
-    if policy == Policy::Ask && !hear.is_empty() {
-        approval.push(("channels".to_owned(), Yaml::texts(hear)));
-    }
-    put(
-        "approval",
-        (!approval.is_empty()).then_some(Yaml::FlowMap(approval)),
-    );
-    if !channels.is_empty() {
-        let on = ["down", "revived", "recovered", "exhausted", "denied"];
-        put(
-            "notify",
-            Some(Yaml::FlowMap(vec![
-                (
-                    "channels".to_owned(),
-                    Yaml::texts(channels.iter().map(|c| &*c.name)),
-                ),
-                (
-                    "on".to_owned(),
-                    Yaml::Flow(on.iter().map(Yaml::word).collect()),
-                ),
-            ])),
-        );
-    }
+    people(from, policy, beside, notes)
+        .into_iter()
+        .for_each(|(key, value)| put(key, Some(value)));
     put("needs", needs(from, beside, whom, notes));
     let mut windows = maintenance(from, notes);
     windows.extend(defaults.maintenance.iter().cloned());
@@ -444,6 +286,45 @@ pub(super) fn plan(
         (!windows.is_empty()).then_some(Yaml::List(windows)),
     );
     Yaml::Map(to)
+}
+
+/// Who is asked, and who is told.
+fn people(
+    from: &mut Section,
+    policy: Policy,
+    beside: &Beside<'_>,
+    notes: &mut Notes,
+) -> Vec<(&'static str, Yaml)> {
+    let defaults = beside.defaults;
+    let mut to = Vec::new();
+    let channels = channels(from, beside.channels, notes);
+    let mut approval = Vec::new();
+    let expires = expires(from, notes).or(defaults.expires);
+    approval.extend(expires.map(|d| ("expires".to_owned(), Yaml::word(exact(d)))));
+    let again = from.take_span(&["ask_again", "ask_again_after"], notes);
+    let again = again.or(defaults.ask_again);
+    approval.extend(again.map(|d| ("ask_again".to_owned(), Yaml::word(exact(d)))));
+    let hear = channels.iter().filter(|channel| channel.hears);
+    let hear: Vec<&str> = hear.map(|channel| &*channel.name).collect();
+    if policy == Policy::Ask && !hear.is_empty() {
+        approval.push(("channels".to_owned(), Yaml::texts(hear)));
+    }
+    if !approval.is_empty() {
+        to.push(("approval", Yaml::FlowMap(approval)));
+    }
+    if !channels.is_empty() {
+        let on = ["down", "revived", "recovered", "exhausted", "denied"];
+        let names = channels.iter().map(|channel| &*channel.name);
+        let notify = vec![
+            ("channels".to_owned(), Yaml::texts(names)),
+            (
+                "on".to_owned(),
+                Yaml::Flow(on.iter().map(Yaml::word).collect()),
+            ),
+        ];
+        to.push(("notify", Yaml::FlowMap(notify)));
+    }
+    to
 }
 
 /// The channels that a section names; all of them where it names none.

@@ -171,7 +171,7 @@ mod tests {
     fn mistakes_have_a_place_and_quote_nothing() {
         for (text, format, line, column) in [
             ("{\"a\": secret}", Format::Json, 1, 7),
-            ("{\n\"a\": 1,\n\"a\": 2}", Format::Json, 3, 6),
+            ("{\n\"a\": 1,\n\"a\": 2}", Format::Json, 3, 7),
             ("[1]", Format::Json, 1, 1),
             ("", Format::Json, 1, 0),
             ("a = 1\nb = secret\n", Format::Toml, 2, 5),

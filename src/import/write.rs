@@ -182,7 +182,7 @@ mod tests {
         ]);
         let want = "name: gateway-timmy\n\"yes\": \"no\"\nempty: {}\nsteps:\n  \
                     - run: [\"a b\", c, \"1\", \"\"]\n    timeout: 30s\n  \
-                    - x:\n        y: \"# : \"\nenv: {env: TOKEN}\n";
+                    - x:\n      \"y\": \"# : \"\nenv: {env: TOKEN}\n";
         assert_eq!(made.document(), want);
         let read: serde_yaml::Value = serde_yaml::from_str(want).unwrap();
         assert_eq!(read["steps"][1]["x"]["y"], "# : ");

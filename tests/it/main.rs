@@ -34,6 +34,7 @@ mod hostile_manifest;
 mod hostile_names;
 mod hostile_races;
 mod hung;
+mod import;
 mod init;
 mod keeper;
 mod keeper_agent;
