@@ -215,6 +215,29 @@ pub enum Occasion {
     Test,
 }
 
+impl Occasion {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Occasion::Down => "down",
+            Occasion::Asked => "asked",
+            Occasion::Settled => "settled",
+            Occasion::Revived => "revived",
+            Occasion::Failed => "failed",
+            Occasion::Recovered => "recovered",
+            Occasion::Exhausted => "exhausted",
+            Occasion::Denied => "denied",
+            Occasion::Expired => "expired",
+            Occasion::Flapping => "flapping",
+            Occasion::Held => "held",
+            Occasion::Released => "released",
+            Occasion::Digest => "digest",
+            Occasion::Test => "test",
+        }
+    }
+}
+
 /// One message to one channel, as it waits in the outbox. All texts are safe to show: names that
 /// agents chose are escaped; they are plain text, never markup.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
