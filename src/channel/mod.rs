@@ -7,6 +7,8 @@ mod ask;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
+pub mod telegram;
+mod words;
 
 use std::time::Instant;
 
