@@ -4,10 +4,14 @@
 //! how far answers were read lies in the state, and comes in and goes out here as values.
 
 mod ask;
+mod event;
+pub mod exec;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
+pub mod ntfy;
 pub mod telegram;
+pub mod webhook;
 mod words;
 
 use std::time::Instant;
