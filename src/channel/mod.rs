@@ -3,6 +3,11 @@
 //! A channel does one thing at a time and remembers nothing: what is to be sent, what was sent and
 //! how far answers were read lies in the state, and comes in and goes out here as values.
 
+mod ask;
+#[cfg(test)]
+#[path = "../../tests/it/fake/mod.rs"]
+mod fake;
+
 use std::time::Instant;
 
 use crate::model::channel::{Heard, Message, Question};

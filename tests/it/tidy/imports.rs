@@ -36,7 +36,7 @@ pub(super) const HOMES: [(&str, &[&str]); 21] = [
         "serde_json",
         &[
             "model", "yaml", "plan", "sim", "config", "observe", "store", "table", "act", "keeper",
-            "report", "cli", "pipeline",
+            "report", "cli", "pipeline", "channel",
         ],
     ),
     ("strsim", &["yaml"]),
