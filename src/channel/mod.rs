@@ -7,6 +7,11 @@ mod ask;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
+#[cfg(feature = "nostr")]
+pub mod nostr;
+#[cfg(not(feature = "nostr"))]
+#[path = "without_nostr.rs"]
+pub mod nostr;
 
 use std::time::Instant;
 

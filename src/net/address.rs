@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// one link, one network or one purpose is not: who names such an address to us may mean a neighbour
 /// that trusts us, as the metadata service of a cloud does. An IPv6 address in which an IPv4 address
 /// stands is what that one is.
-#[must_use]
-pub fn is_public(ip: IpAddr) -> bool {
+pub(super) fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => is_public_v6(ip),
