@@ -7,6 +7,11 @@
 //! Looking up a name can hang beyond any limit of the library: who must not wait for that asks on
 //! a thread that can be given up.
 
+#[cfg(feature = "nostr")]
+mod address;
+#[cfg(feature = "nostr")]
+pub mod socket;
+
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
