@@ -15,9 +15,12 @@ pub mod nostr;
 #[path = "without_nostr.rs"]
 pub mod nostr;
 pub mod ntfy;
+mod open;
 pub mod telegram;
 pub mod webhook;
 mod words;
+
+pub use open::{open, secret};
 
 use std::time::Instant;
 

@@ -2,6 +2,7 @@
 //! every output a value. `tests/it/tidy.rs` checks that nothing here imports what could do more.
 #![forbid(unsafe_code)]
 
+pub mod answers;
 pub mod budget;
 pub mod classify;
 mod consent;

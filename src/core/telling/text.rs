@@ -251,7 +251,7 @@ impl Facts<'_> {
         let asked = self.question?;
         let subject = argument(self.subject);
         Some(format!(
-            "Answer: lazarus-pit approve {subject}, or lazarus-pit deny {subject}; it counts until {}",
+            "In the shell: lazarus-pit approve {subject}, or lazarus-pit deny {subject}; an answer counts until {}",
             moment(asked.expires_at)
         ))
     }
