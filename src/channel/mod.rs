@@ -3,6 +3,25 @@
 //! A channel does one thing at a time and remembers nothing: what is to be sent, what was sent and
 //! how far answers were read lies in the state, and comes in and goes out here as values.
 
+mod ask;
+mod event;
+pub mod exec;
+#[cfg(test)]
+#[path = "../../tests/it/fake/mod.rs"]
+mod fake;
+#[cfg(feature = "nostr")]
+pub mod nostr;
+#[cfg(not(feature = "nostr"))]
+#[path = "without_nostr.rs"]
+pub mod nostr;
+pub mod ntfy;
+mod open;
+pub mod telegram;
+pub mod webhook;
+mod words;
+
+pub use open::{open, secret};
+
 use std::time::Instant;
 
 use crate::model::channel::{Heard, Message, Question};

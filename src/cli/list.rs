@@ -179,6 +179,7 @@ mod tests {
             layout: Some(Layout::Canonical),
             lifecycle: Some(lifecycle),
             labels: None,
+            issue: None,
             status: Status::Stale,
             observed: true,
             missing: Vec::new(),

@@ -1,6 +1,5 @@
 //! From options, environment and configuration file to what a command works by.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -229,8 +228,7 @@ fn same(common: &Common, stale_after: Option<Duration>, config: &Config) -> Vec<
 pub(super) fn known(config: &Config) -> plan::Known {
     let gateways = config.gateways.iter();
     plan::Known {
-        // This version has no channels but the shell.
-        channels: Some(BTreeSet::new()),
+        channels: Some(config.channels.iter().map(|c| c.name.clone()).collect()),
         gateways: Some(gateways.map(|gateway| gateway.name.clone()).collect()),
     }
 }

@@ -72,16 +72,18 @@ pub(super) fn convert(
             .prometheus_subjects
             .unwrap_or(default.prometheus_subjects),
         gateways: check.gateways(raw.gateways.unwrap_or_default()),
+        channels: check.channels(raw.channels.unwrap_or_default()),
         protection: check.protection(raw.protection.unwrap_or_default()),
         limits: check.limits(raw.limits.unwrap_or_default()),
         logs: check.logs(raw.logs.unwrap_or_default()),
     }
 }
 
-struct Check<'c, 't> {
+/// One file that is checked.
+pub(super) struct Check<'c, 't> {
     dir: &'c Path,
     home: Option<&'c Path>,
-    problems: &'c mut Problems<'t>,
+    pub(super) problems: &'c mut Problems<'t>,
 }
 
 impl Check<'_, '_> {
@@ -97,7 +99,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn resolve(&self, path: &str) -> Result<PathBuf, String> {
+    pub(super) fn resolve(&self, path: &str) -> Result<PathBuf, String> {
         if path.is_empty() {
             return Err("a path must not be empty".into());
         }
@@ -152,7 +154,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn above_zero(&mut self, written: Option<(Place, Duration)>) -> Option<Duration> {
+    pub(super) fn above_zero(&mut self, written: Option<(Place, Duration)>) -> Option<Duration> {
         let (place, value) = written?;
         if value.is_zero() {
             self.problems.error(place, "this must be more than zero");
@@ -262,9 +264,13 @@ impl Check<'_, '_> {
     }
 
     fn limits(&mut self, raw: RawLimits) -> Limits {
-        let restarts = self.at_least_one(raw.restarts_per_run);
+        let default = Limits::default();
+        let within = raw.notify_within.map(|s| (s.place, s.value.0));
         Limits {
-            restarts_per_run: restarts.unwrap_or(Limits::default().restarts_per_run),
+            restarts_per_run: self
+                .at_least_one(raw.restarts_per_run)
+                .unwrap_or(default.restarts_per_run),
+            notify_within: self.above_zero(within).unwrap_or(default.notify_within),
         }
     }
 

@@ -1,15 +1,18 @@
 //! The configuration: what a run works by, after flags, environment, file and defaults.
 
+mod channels;
 mod check;
 mod env;
 mod load;
 mod plans;
 pub mod raw;
+pub mod raw_channels;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::cell::FOUNDATION_SUBDIRS;
+use crate::model::channel::Channel;
 use crate::plan::types::Probe;
 use crate::sys::beneath::Mounts;
 
@@ -59,6 +62,8 @@ pub struct Config {
     pub prometheus_subjects: bool,
     /// Agents outside any cell, in byte order of their names.
     pub gateways: Vec<Gateway>,
+    /// Channels to people, in byte order of their names.
+    pub channels: Vec<Channel>,
     /// Mass-failure protection.
     pub protection: Protection,
     /// What one run may do at most.
@@ -126,12 +131,15 @@ pub struct Gateway {
 pub struct Limits {
     /// How many subjects it revives; the rest is deferred.
     pub restarts_per_run: u32,
+    /// How long it takes at most to tell people and to hear them.
+    pub notify_within: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             restarts_per_run: 10,
+            notify_within: Duration::from_secs(10),
         }
     }
 }
@@ -177,6 +185,7 @@ impl Default for Config {
             prometheus_textfile: None,
             prometheus_subjects: false,
             gateways: Vec::new(),
+            channels: Vec::new(),
             protection: Protection::default(),
             limits: Limits::default(),
             logs: Logs::default(),

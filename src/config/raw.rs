@@ -7,7 +7,8 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use crate::plan::raw::probes::RawProbe;
 use crate::yaml::units::{Seconds, Size, Span};
-use crate::yaml::{Secret, Spanned};
+use super::raw_channels::RawChannel;
+use crate::yaml::{Pairs, Secret, Spanned};
 
 /// The configuration of lazarus-pit.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -53,6 +54,8 @@ pub struct RawConfig {
     pub gateways: Option<Vec<RawGateway>>,
     /// Mass-failure protection.
     pub protection: Option<RawProtection>,
+    /// Channels to people, by the names that plans call them by.
+    pub channels: Option<Pairs<Spanned<RawChannel>>>,
     /// What one run may do at most.
     pub limits: Option<RawLimits>,
     /// The logs of the agents that are started.
@@ -105,6 +108,9 @@ pub struct RawLimits {
     /// How many subjects one run revives at most; the rest is deferred. Default 10.
     #[schemars(range(min = 1))]
     pub restarts_per_run: Option<Spanned<u32>>,
+    /// How long one run takes at most to tell people and to hear them; the rest waits for the next
+    /// run. Default 10s.
+    pub notify_within: Option<Spanned<Span>>,
 }
 
 /// The logs of the agents that are started.

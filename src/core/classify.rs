@@ -92,6 +92,7 @@ pub fn classify(facts: CellFacts, limits: &Limits, now: Timestamp) -> Cell {
         layout: facts.layout,
         lifecycle: facts.manifest.lifecycle,
         labels: facts.manifest.labels,
+        issue: facts.manifest.issue,
         observed,
         missing: facts.missing,
         reasons,

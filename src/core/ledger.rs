@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::post;
 use crate::model::action::AttemptResult;
 use crate::model::condition::Condition;
 use crate::model::event::{Event, Kind};
@@ -68,6 +69,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Kind::Resumed => resumed(state, event),
         Kind::Reset => reset(state, event),
         Kind::ProcessExited => process_exited(state, event),
+        Kind::Queued => post::queued(state, event),
+        Kind::Notified => post::notified(state, event),
+        Kind::NotifyFailed => post::notify_failed(state, event),
+        Kind::Heard => post::heard(state, event),
+        Kind::Cursor => post::cursor(state, event),
         Kind::RunStarted
         | Kind::RunKilled
         | Kind::ProcessStarted
@@ -130,7 +136,7 @@ fn incident_opened(state: &mut State, event: &Event) {
         return;
     };
     // The line before this one made the entry; where it was lost, this one says enough.
-    let entry = state
+    state
         .subjects
         .entry(subject.clone())
         .or_insert_with(|| SubjectState {
@@ -142,6 +148,10 @@ fn incident_opened(state: &mut State, event: &Event) {
             traits: event.traits.clone(),
             incident: None,
         });
+    post::opened(state, event);
+    let Some(entry) = state.subjects.get_mut(subject) else {
+        return;
+    };
     entry.incident = Some(Incident {
         id: id.clone(),
         opened_at: event.ts,
@@ -155,6 +165,7 @@ fn incident_closed(state: &mut State, event: &Event) {
     let Some(subject) = &event.subject else {
         return;
     };
+    post::closed(state, event);
     remember(state, subject, |memory| {
         let of_it = |a: &Approval| event.incident.as_ref() == Some(&a.incident);
         if memory.approval.as_ref().is_some_and(of_it) {
@@ -198,6 +209,7 @@ fn approval_requested(state: &mut State, event: &Event) {
 }
 
 fn answered(state: &mut State, event: &Event, kind: AnswerKind) {
+    post::heard(state, event);
     let Some(subject) = &event.subject else {
         return;
     };
@@ -405,6 +417,8 @@ fn reset(state: &mut State, event: &Event) {
 
 fn run_finished(state: &mut State, event: &Event) {
     tidy(state, event.ts);
+    // A run that could not go on has told nobody anything.
+    post::tidy(state, event.ts, event.observed_at.is_some());
     // A run over some of the cells says nothing about the others.
     if !event.scope.is_empty() {
         return;

@@ -2,6 +2,7 @@
 //! every output a value. `tests/it/tidy.rs` checks that nothing here imports what could do more.
 #![forbid(unsafe_code)]
 
+pub mod answers;
 pub mod asking;
 pub mod budget;
 pub mod classify;
@@ -17,7 +18,9 @@ pub mod ledger;
 pub mod mass;
 mod needs;
 pub mod order;
+pub mod post;
 pub mod rules;
 mod ruling;
 pub mod sweep;
+pub mod telling;
 pub mod view;

@@ -60,6 +60,7 @@ fn cell(id: usize, look: Look) -> Option<Cell> {
         layout: Some(Layout::Foundation),
         lifecycle: (look == Look::Archived).then_some(Lifecycle::Archived),
         labels: None,
+        issue: None,
         status,
         observed,
         missing: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::num::NonZeroI32;
+use std::num::{NonZeroI32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,6 +168,8 @@ pub struct Manifest {
     pub labels: Option<Box<BTreeMap<String, String>>>,
     /// The agents it names, in its order; `None` where it has no such list.
     pub agents: Option<Vec<Box<str>>>,
+    /// The number of the mission's own issue, `gitea_issue`.
+    pub issue: Option<NonZeroU64>,
 }
 
 /// A heartbeat as it was read. Nothing here is judged yet.
@@ -282,6 +284,8 @@ pub struct Cell {
     pub lifecycle: Option<Lifecycle>,
     /// Its labels.
     pub labels: Option<Box<BTreeMap<String, String>>>,
+    /// The number of the mission's own issue.
+    pub issue: Option<NonZeroU64>,
     /// The worst of its agents' statuses, or its own.
     pub status: Status,
     /// False where it could not be looked at as a whole.

@@ -171,6 +171,14 @@ pub struct Exec {
     pub timeout: Duration,
 }
 
+/// True for a host that is this one, by name or address: `localhost`, `127.0.0.0/8`, `::1`.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// What a message is about.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -205,6 +213,29 @@ pub enum Occasion {
     Digest,
     /// A harmless message, to see whether it arrives.
     Test,
+}
+
+impl Occasion {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Occasion::Down => "down",
+            Occasion::Asked => "asked",
+            Occasion::Settled => "settled",
+            Occasion::Revived => "revived",
+            Occasion::Failed => "failed",
+            Occasion::Recovered => "recovered",
+            Occasion::Exhausted => "exhausted",
+            Occasion::Denied => "denied",
+            Occasion::Expired => "expired",
+            Occasion::Flapping => "flapping",
+            Occasion::Held => "held",
+            Occasion::Released => "released",
+            Occasion::Digest => "digest",
+            Occasion::Test => "test",
+        }
+    }
 }
 
 /// One message to one channel, as it waits in the outbox. All texts are safe to show: names that

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::Message;
 use super::condition::Condition;
 use super::probe::Streak;
+use super::post::Marked;
 use super::process::ProcessStatus;
 use super::snapshot::{RootMark, Summary};
 use super::state::Traits;
@@ -61,6 +63,17 @@ pub enum Kind {
     Reset,
     /// An operator had a cell removed.
     Destroyed,
+    /// Something is to be told on a channel: durable before it is sent. Without a message it says
+    /// that something need not be told.
+    Queued,
+    /// A message has arrived.
+    Notified,
+    /// A message has not arrived: it is tried again at `until`, or given up where that is absent.
+    NotifyFailed,
+    /// Someone said something on a channel that changes nothing.
+    Heard,
+    /// How far a channel was read.
+    Cursor,
     /// A broken state file was set aside and rebuilt from this journal.
     StateRecovered,
     /// An event of another version: kept, without effect.
@@ -209,6 +222,28 @@ pub struct Event {
     /// `run_killed`: the process that was ended; `step`: its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
+    /// `queued`, `notified`, `notify_failed`, `heard`, `cursor`, and answers that came over one: the
+    /// channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// `queued`: what is to be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Box<Message>>,
+    /// `queued`: what the channel has been told with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Marked>,
+    /// `notified`, `notify_failed`: the message's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `notified`: what the service calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// `heard`, and answers: what the service calls what was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<String>,
+    /// `cursor`: how far it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// A step as its intent has it.
@@ -273,6 +308,13 @@ impl Event {
             boot_id: None,
             root: None,
             pid: None,
+            channel: None,
+            queued: None,
+            told: Vec::new(),
+            id: None,
+            receipt: None,
+            heard: None,
+            cursor: None,
         }
     }
 }

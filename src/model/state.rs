@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::action::{AttemptResult, Ended};
 use super::condition::Condition;
 use super::probe::Streak;
+use super::post::{Post, Told};
 use super::snapshot::RootMark;
 use super::time::Timestamp;
 
@@ -34,6 +35,12 @@ pub struct State {
     /// The last run that looked at every cell.
     #[serde(default)]
     pub last_run: Option<LastRun>,
+    /// What waits for each channel, and how far it was read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub post: BTreeMap<String, Post>,
+    /// What was told of whom; of the whole fleet under an empty name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, Told>,
 }
 
 /// What is remembered of a subject that is not healthy.

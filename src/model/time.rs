@@ -52,6 +52,14 @@ impl Timestamp {
             .map(|t| Self(t.as_microsecond()))
     }
 
+    /// From the date of an HTTP header, such as `Sun, 06 Nov 1994 08:49:37 GMT`; `None` where it is
+    /// not. The two older forms, which nobody sends any more, are not read.
+    #[must_use]
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+        Some(Self(date.timestamp().as_microsecond()))
+    }
+
     /// Microseconds since the epoch.
     #[must_use]
     pub fn as_micros(self) -> i64 {
@@ -188,6 +196,20 @@ mod tests {
             "2026-13-01T00:00:00Z",
         ] {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_of_http() {
+        let t = Timestamp::parse_http("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(t.to_string(), "1994-11-06T08:49:37.000000Z");
+        for bad in [
+            "",
+            "120",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(Timestamp::parse_http(bad), None, "{bad}");
         }
     }
 

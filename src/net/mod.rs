@@ -8,6 +8,10 @@
 //! a thread that can be given up.
 
 pub mod names;
+#[cfg(feature = "nostr")]
+mod address;
+#[cfg(feature = "nostr")]
+pub mod socket;
 
 use std::io::Read as _;
 use std::net::SocketAddr;

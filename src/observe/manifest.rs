@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,7 +28,14 @@ pub struct Parsed {
     pub uuid: Option<Box<str>>,
 }
 
-const FIELDS: [&str; 5] = ["status", "labels", "agents", "mission_id", "uuid"];
+const FIELDS: [&str; 6] = [
+    "status",
+    "labels",
+    "agents",
+    "mission_id",
+    "uuid",
+    "gitea_issue",
+];
 
 /// From a manifest's text to what it says. A canonical one must have `uuid`, `status` and
 /// `agents`, a foundation one nothing.
@@ -55,6 +63,7 @@ pub fn parse(text: &[u8], layout: Layout) -> Result<Parsed, String> {
             lifecycle: fields.text(0, 64).map(|t| Lifecycle::from_text(&t)),
             labels: fields.values[1].and_then(labels).map(Box::new),
             agents,
+            issue: fields.values[5].and_then(issue),
         },
         mission_id: fields.text(3, 255),
         uuid: fields.text(4, 255),
@@ -105,6 +114,11 @@ fn name(entry: &RawValue) -> Option<String> {
     serde_json::from_str::<Named<'_>>(entry.get())
         .ok()
         .map(|n| n.name.into_owned())
+}
+
+/// An issue's number, as a number or as its digits.
+fn issue(raw: &RawValue) -> Option<NonZeroU64> {
+    raw.get().trim_matches('"').parse().ok()
 }
 
 /// Labels are text; numbers and booleans are taken as written, anything else is left out.

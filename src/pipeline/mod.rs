@@ -12,6 +12,7 @@ mod ending;
 mod kept;
 mod ordering;
 mod probing;
+mod people;
 mod service;
 mod settling;
 pub mod word;
@@ -196,30 +197,7 @@ fn judge(
     );
     let questions = probing::probe(request, &mut snapshot, state, now, deadline);
     let summary = Summary::of(snapshot.cells.iter());
-    let rules = Rules {
-        force: request.force,
-        state_lost,
-        ..rules(config, &request.plans)
-    };
-    let mut decisions = decide::decide(&snapshot, &rules, state, now);
-    let held = holds::holds(&snapshot, state, config.protection.min_subjects);
-    if holds::believes_absence(&held) {
-        let in_scope = |cell: &str| request.is_in_scope(cell);
-        let gone = gone::decisions(&snapshot, state, &in_scope);
-        decisions.list.extend(gone);
-        decisions.list.sort_by(|a, b| a.subject.cmp(&b.subject));
-    }
-    let root_changed = if holds::root_changed(&held) {
-        Exit::Critical
-    } else {
-        Exit::Healthy
-    };
-    let worst = decisions
-        .list
-        .iter()
-        .map(|d| d.verdict.exit())
-        .max()
-        .unwrap_or(Exit::Healthy);
+    let (decisions, held, exit) = decide(request, &snapshot, state, state_lost, now);
     let mut warnings = held;
     if !snapshot.full && snapshot.cells.places() == 0 {
         let message = "no cell matches --cell: nothing was looked at";
@@ -242,8 +220,44 @@ fn judge(
         totals: BTreeMap::new(),
         decisions,
         warnings,
-        exit: worst.max(root_changed),
+        exit,
     })
+}
+
+/// What follows from what was seen: the decisions, what holds everyone, and the exit. Pure.
+fn decide(
+    request: &Request,
+    snapshot: &Snapshot,
+    state: &State,
+    state_lost: bool,
+    now: Timestamp,
+) -> (Decisions, Vec<Warning>, Exit) {
+    let config = &request.config;
+    let rules = Rules {
+        force: request.force,
+        state_lost,
+        ..rules(config, &request.plans)
+    };
+    let mut decisions = decide::decide(snapshot, &rules, state, now);
+    let held = holds::holds(snapshot, state, config.protection.min_subjects);
+    if holds::believes_absence(&held) {
+        let in_scope = |cell: &str| request.is_in_scope(cell);
+        let gone = gone::decisions(snapshot, state, &in_scope);
+        decisions.list.extend(gone);
+        decisions.list.sort_by(|a, b| a.subject.cmp(&b.subject));
+    }
+    let root_changed = if holds::root_changed(&held) {
+        Exit::Critical
+    } else {
+        Exit::Healthy
+    };
+    let worst = decisions
+        .list
+        .iter()
+        .map(|d| d.verdict.exit())
+        .max()
+        .unwrap_or(Exit::Healthy);
+    (decisions, held, worst.max(root_changed))
 }
 
 /// Observes and decides as a real run would, and changes nothing: takes no lock, writes no byte,
@@ -355,6 +369,7 @@ fn locked(
         store.warnings.extend(kept.unkept());
     }
 
+    let mut hearing = people::Hearing::begin(request, &store.state, now, deadline);
     let ended = kept.ended();
     let lost = store.lost;
     let undone = unbegun.undone(&store.state);
@@ -365,6 +380,16 @@ fn locked(
         Err(failure) => return Err(give_up(request, &mut store, &about, &scope, failure)),
     };
     store.told = Some(cells::told(&judged.snapshot));
+    let decided = &judged.decisions.list;
+    let answered = hearing.take(request, &mut store, decided, &about.id);
+    if answered.map_err(of_store)? {
+        // Once more, by the one function and of the same look, with the answers in the state.
+        let undone = unbegun.undone(&store.state);
+        let (decisions, _, exit) = decide(request, &judged.snapshot, &undone, lost, now);
+        drop(undone);
+        judged.decisions = decisions;
+        judged.exit = exit;
+    }
     let list = &mut judged.decisions.list;
     unbegun
         .take_up(list, &mut store, &mut kept, &request.state_dir, &about.id)
@@ -387,6 +412,11 @@ fn locked(
     acting::carry_out(request, &mut store, &about, &mut judged, deadline, kept)
         .map_err(of_store)?;
     judged.totals.clone_from(&store.state.totals);
+    hearing
+        .take_late(request, &mut store, &about.id)
+        .map_err(of_store)?;
+    people::tell(request, &mut store, &mut judged, &about.id, deadline, hearing)
+        .map_err(of_store)?;
     let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),

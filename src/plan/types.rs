@@ -207,6 +207,8 @@ pub enum Occasion {
     Held,
     /// An attempt failed.
     Failed,
+    /// Nobody answered in time.
+    Expired,
 }
 
 /// What must be healthy before a subject is revived.

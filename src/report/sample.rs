@@ -59,6 +59,7 @@ pub(super) fn cell(id: &str, agents: Vec<Agent>) -> Cell {
         layout: Some(Layout::Foundation),
         lifecycle: Some(Lifecycle::Bootstrapped),
         labels: None,
+        issue: None,
         status: worst.unwrap_or(Status::Incomplete),
         observed: true,
         missing: Vec::new(),

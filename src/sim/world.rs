@@ -380,6 +380,7 @@ fn blank(id: &str) -> Cell {
         layout: Some(Layout::Foundation),
         lifecycle: None,
         labels: None,
+        issue: None,
         status: Status::Healthy,
         observed: true,
         missing: Vec::new(),

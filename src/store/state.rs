@@ -282,6 +282,18 @@ impl<'lock> Store<'lock> {
         // Of a fleet of other cells nothing is kept.
         if self.told.as_ref().is_none_or(|cells| !cells.is_empty()) {
             let concerns = |event: &&Event| {
+                // Whom people are told of what is no news for agents.
+                let apart = matches!(
+                    event.event,
+                    Kind::Queued
+                        | Kind::Notified
+                        | Kind::NotifyFailed
+                        | Kind::Heard
+                        | Kind::Cursor
+                );
+                if apart {
+                    return false;
+                }
                 let cell = event.subject.as_deref().and_then(cell_of);
                 cell.is_some_and(|cell| self.told.as_ref().is_none_or(|all| all.contains(cell)))
             };

@@ -49,11 +49,19 @@ pub(super) fn mask(line: &str) -> Vec<char> {
         "api_key",
         "apikey",
         "credential",
+        "authorization",
+        "topic",
+        "key:",
+        "key\"",
+        "key'",
     ] {
         let Some(at) = lower.find(word) else { continue };
         if let Some(colon) = line[at..].find([':', '=']) {
             hide[at + colon + 1..].fill(true);
         }
+    }
+    if let Some(at) = lower.find("nsec1") {
+        hide[at..].fill(true);
     }
     let mut from = 0;
     while let Some(at) = line[from..].find("://").map(|at| from + at + 3) {

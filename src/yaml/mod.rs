@@ -17,6 +17,7 @@ pub mod load;
 pub mod node;
 pub mod problem;
 pub mod scalar;
+pub mod sealed;
 pub mod spanned;
 pub mod units;
 
@@ -25,6 +26,7 @@ pub(crate) use error::did_you_mean;
 pub use load::load;
 pub use node::{MAX_FILE, Node, decode};
 pub use problem::{Place, Problem, Problems, Severity};
+pub use sealed::{Sealed, SecretPlace};
 pub use spanned::{Many, Pairs, Secret, Spanned};
 
 #[cfg(test)]

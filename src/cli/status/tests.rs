@@ -133,6 +133,7 @@ fn a_look_tells_the_healthy_from_those_that_are_not_there() {
         layout: None,
         lifecycle: None,
         labels: None,
+        issue: None,
         status: Status::Stale,
         observed: true,
         missing: Vec::new(),

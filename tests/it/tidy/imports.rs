@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 22] = [
+pub(super) const HOMES: [(&str, &[&str]); 23] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -23,20 +23,21 @@ pub(super) const HOMES: [(&str, &[&str]); 22] = [
     ("minijinja", &["plan"]),
     ("nix", &["sys"]),
     ("regex", &["act", "observe", "plan"]),
+    ("ring", &["channel"]),
     ("saphyr_parser", &["yaml"]),
     ("schemars", &["model", "config", "plan", "report", "yaml"]),
     (
         "serde",
         &[
             "model", "yaml", "plan", "sim", "config", "import", "observe", "store", "act",
-            "keeper", "report", "cli",
+            "keeper", "report", "cli", "channel",
         ],
     ),
     (
         "serde_json",
         &[
             "model", "yaml", "plan", "sim", "config", "import", "observe", "store", "table", "act",
-            "keeper", "report", "cli", "pipeline",
+            "keeper", "report", "cli", "pipeline", "channel",
         ],
     ),
     ("strsim", &["yaml"]),

@@ -1,0 +1,255 @@
+//! Hearing what people have answered: every channel on a thread of its own, begun with the run.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::{GRACE, Ready, Settings, event, open, until};
+use crate::channel::{Channel, Said, Trouble};
+use crate::core::{answers, post};
+use crate::model::cell::Warning;
+use crate::model::channel::Question;
+use crate::model::decision::Decision;
+use crate::model::event::{Event, Kind};
+use crate::model::state::State;
+use crate::model::text::visible;
+use crate::model::time::Timestamp;
+use crate::pipeline::Request;
+use crate::store::StoreError;
+use crate::store::state::Store;
+use crate::sys::host;
+
+/// Where somebody is due to be revived, answers to others are not waited for any longer than this.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// So much of what one channel has heard is taken down in one run: a flood of words is no reason to
+/// fill the journal.
+const MOST_HEARD: usize = 200;
+
+/// What one channel has heard.
+struct Polled {
+    name: String,
+    ready: Option<Box<dyn Channel>>,
+    said: Result<Said, Trouble>,
+}
+
+/// Channels that are asked what was said on them.
+pub(in crate::pipeline) struct Hearing {
+    receive: Option<Receiver<Polled>>,
+    /// Those that have not told yet.
+    pending: BTreeSet<String>,
+    /// Those on which an answer is waited for.
+    asked: BTreeSet<String>,
+    until: Instant,
+    ready: Ready,
+}
+
+impl Hearing {
+    /// Begins to ask every channel on which a question was put lately.
+    pub(in crate::pipeline) fn begin(
+        request: &Request,
+        state: &State,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Self {
+        let mut hearing = Self {
+            receive: None,
+            pending: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            until: until(request, deadline),
+            ready: Ready::new(),
+        };
+        let (send, receive) = channel();
+        for settings in &request.config.channels {
+            let Some(post) = state.post.get(&settings.name) else {
+                continue;
+            };
+            let lately = post.asked_at.is_some_and(|at| at.plus(post::LISTENED) > now);
+            if !lately {
+                continue;
+            }
+            let open = questions(state, &settings.name);
+            let waits = !open.is_empty();
+            let job = Job {
+                settings: settings.clone(),
+                cursor: post.cursor.clone(),
+                open,
+                until: hearing.until,
+                send: send.clone(),
+            };
+            if job.start(request) {
+                hearing.pending.insert(settings.name.clone());
+                if waits {
+                    hearing.asked.insert(settings.name.clone());
+                }
+            }
+        }
+        if !hearing.pending.is_empty() {
+            hearing.receive = Some(receive);
+        }
+        hearing
+    }
+
+    /// Takes down what was heard, before anything is decided by it; true where an answer was among
+    /// it. Answers are waited for, unless somebody is due to be revived without them.
+    pub(in crate::pipeline) fn take(
+        &mut self,
+        request: &Request,
+        store: &mut Store<'_>,
+        decided: &[Decision],
+        run: &str,
+    ) -> Result<bool, StoreError> {
+        if self.pending.is_empty() {
+            return Ok(false);
+        }
+        let due = !request.no_act && decided.iter().any(|decision| decision.action.is_some());
+        let patience = match due {
+            true => self.until.min(Instant::now() + GLANCE),
+            false => self.until + GRACE,
+        };
+        let mut answered = false;
+        loop {
+            let waits = self.pending.intersection(&self.asked).next().is_some();
+            let left = match waits {
+                true => patience.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            let Some(polled) = self.next(left) else {
+                return Ok(answered);
+            };
+            answered |= self.record(polled, request, store, run)?;
+        }
+    }
+
+    /// Takes down what has come since, for the next run.
+    pub(in crate::pipeline) fn take_late(
+        &mut self,
+        request: &Request,
+        store: &mut Store<'_>,
+        run: &str,
+    ) -> Result<(), StoreError> {
+        while let Some(polled) = self.next(Duration::ZERO) {
+            self.record(polled, request, store, run)?;
+        }
+        for name in &self.pending {
+            let message = format!("channel {name} was asked for answers, and did not say in time");
+            store
+                .warnings
+                .push(Warning::about("channel", name.as_str(), message));
+        }
+        Ok(())
+    }
+
+    /// The channels that were made ready for this, to be used again.
+    pub(super) fn into_ready(self) -> Ready {
+        self.ready
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Polled> {
+        let polled = self.receive.as_ref()?.recv_timeout(wait).ok()?;
+        self.pending.remove(&polled.name);
+        Some(polled)
+    }
+
+    fn record(
+        &mut self,
+        polled: Polled,
+        request: &Request,
+        store: &mut Store<'_>,
+        run: &str,
+    ) -> Result<bool, StoreError> {
+        let Polled { name, ready, said } = polled;
+        if let Some(ready) = ready {
+            self.ready.insert(name.clone(), ready);
+        }
+        let said = match said {
+            Ok(said) => said,
+            Err(trouble) => {
+                let why = visible(&trouble.why);
+                let message = format!("channel {name} could not be asked for answers: {why}");
+                let warning = Warning::about("channel", name.as_str(), message);
+                store.warnings.push(warning);
+                return Ok(false);
+            }
+        };
+        let (mut some, mut answered) = (false, false);
+        for heard in said.all.iter().take(MOST_HEARD) {
+            let state = &store.state;
+            let ruled = answers::event(state, &request.plans, &name, heard, host::now(), run);
+            // One after the other: of two answers the first counts.
+            if let Some(ruled) = ruled {
+                some = true;
+                answered |= matches!(ruled.event, Kind::Approved | Kind::Denied);
+                store.record(&mut [ruled])?;
+            }
+        }
+        let before = store.state.post.get(&name).and_then(|p| p.cursor.as_ref());
+        if said.cursor.as_ref() != before {
+            if some {
+                store.sync()?;
+            }
+            store.record(&mut [Event {
+                cursor: said.cursor,
+                ..event(Kind::Cursor, &name, host::now(), run)
+            }])?;
+        }
+        Ok(answered)
+    }
+}
+
+/// The questions that were put on a channel and are not settled.
+fn questions(state: &State, channel: &str) -> Vec<Question> {
+    let mut open = Vec::new();
+    for (subject, told) in &state.told {
+        for incident in &told.incidents {
+            let marks = incident.channels.get(channel);
+            let asked = marks.and_then(|marks| marks.asked.as_ref());
+            let Some(asked) = asked.filter(|asked| !asked.settled) else {
+                continue;
+            };
+            let question = post::question(state, subject, &asked.code);
+            if let Some(question) = question.filter(|q| q.answer.is_none()) {
+                open.push(Question {
+                    subject: subject.clone(),
+                    code: asked.code.clone(),
+                    asked_at: question.asked_at,
+                    expires_at: question.expires_at,
+                    receipt: asked.receipt.clone(),
+                });
+            }
+        }
+    }
+    open
+}
+
+/// One channel that is to be asked.
+struct Job {
+    settings: Settings,
+    cursor: Option<String>,
+    open: Vec<Question>,
+    until: Instant,
+    send: Sender<Polled>,
+}
+
+impl Job {
+    fn start(self, request: &Request) -> bool {
+        let trust = request.trust.clone();
+        let thread = std::thread::Builder::new().name("hear".into());
+        let started = thread.spawn(move || {
+            let (mut ready, said) = match open(&self.settings, &trust) {
+                Ok(mut ready) => {
+                    let said = ready.hear(self.cursor.as_deref(), &self.open, self.until);
+                    (Some(ready), said)
+                }
+                Err(trouble) => (None, Err(trouble)),
+            };
+            if said.is_err() {
+                // What has failed is made anew.
+                ready = None;
+            }
+            let name = self.settings.name;
+            let _ = self.send.send(Polled { name, ready, said });
+        });
+        started.is_ok()
+    }
+}

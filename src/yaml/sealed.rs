@@ -1,0 +1,159 @@
+//! Places for secrets: what stands there is never shown, whatever it turns out to be.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::spanned::SECRET;
+
+/// Where a secret is to be found, as it is written: `{env: NAME}` or `{file: PATH}`. Anything else is
+/// taken in as well, so that whoever checks it can say what is wrong without repeating it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Sealed {
+    /// Text that was written out.
+    Text(String),
+    /// `{env: NAME}`.
+    Env(String),
+    /// `{file: PATH}`.
+    File(String),
+    /// Something else.
+    Other,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Sealed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Outer;
+        impl<'de> Visitor<'de> for Outer {
+            type Value = Sealed;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`{env: NAME}` or `{file: PATH}`")
+            }
+            // By way of the marker, which hides the lines.
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Sealed, D::Error> {
+                deserializer.deserialize_any(Inner)
+            }
+        }
+        deserializer.deserialize_newtype_struct(SECRET, Outer)
+    }
+}
+
+/// Takes anything.
+struct Inner;
+
+impl<'de> Visitor<'de> for Inner {
+    type Value = Sealed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Sealed, E> {
+        Ok(Sealed::Text(text.to_owned()))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Sealed, E> {
+        Ok(Sealed::Other)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Sealed, E> {
+        Ok(Sealed::Text(number.to_string()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Sealed, E> {
+        Ok(Sealed::Text(number.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Sealed, E> {
+        Ok(Sealed::Other)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Sealed, E> {
+        Ok(Sealed::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sealed, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Sealed::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sealed, A::Error> {
+        let mut found = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, AnyText>()? {
+            found.push((key, value.0));
+        }
+        let one = (found.len() == 1).then(|| found.pop()).flatten();
+        Ok(match one {
+            Some((key, Some(name))) if key == "env" => Sealed::Env(name),
+            Some((key, Some(path))) if key == "file" => Sealed::File(path),
+            _ => Sealed::Other,
+        })
+    }
+}
+
+/// Text, or something that is none.
+struct AnyText(Option<String>);
+
+impl<'de> Deserialize<'de> for AnyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = deserializer.deserialize_any(Inner)?;
+        Ok(Self(match read {
+            Sealed::Text(text) => Some(text),
+            _ => None,
+        }))
+    }
+}
+
+impl JsonSchema for Sealed {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Sealed".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, secret_schema()]})
+    }
+}
+
+/// A place where nothing but a secret may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretPlace(pub Sealed);
+
+impl<'de> Deserialize<'de> for SecretPlace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Sealed::deserialize(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for SecretPlace {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "SecretPlace".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        secret_schema()
+    }
+}
+
+fn secret_schema() -> Schema {
+    json_schema!({
+        "description": "Where the secret is: an environment variable, or a file that nobody but its owner may read.",
+        "oneOf": [
+            {"type": "object", "properties": {"env": {"type": "string"}}, "required": ["env"], "additionalProperties": false},
+            {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"], "additionalProperties": false}
+        ]
+    })
+}

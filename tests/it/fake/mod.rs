@@ -1,0 +1,7 @@
+//! Servers that behave like the services that channels talk to: with state, with offsets, with the
+//! errors and the limits of the real ones. On loopback, each of its own.
+
+#![allow(dead_code, reason = "not every test needs all that a server can do")]
+
+pub(crate) mod http;
+pub(crate) mod telegram;
