@@ -106,12 +106,17 @@ impl Exec {
         let last = until.checked_sub(GRACE).unwrap_or(until);
         let limit = own.min(last);
         let passed = match own <= last {
-            true => format!("it took longer than its timeout of {}", exact(self.settings.timeout)),
+            true => format!(
+                "it took longer than its timeout of {}",
+                exact(self.settings.timeout)
+            ),
             false => "it took longer than the time that channels have in a run".to_owned(),
         };
         let left = limit.saturating_duration_since(start);
         if left.is_zero() {
-            return Err(Trouble::passing(self.says("no time is left for it in this run")));
+            return Err(Trouble::passing(
+                self.says("no time is left for it in this run"),
+            ));
         }
         let (job, outputs) = Job::start(program, left).map_err(|why| {
             Trouble::passing(match why {
@@ -280,7 +285,10 @@ impl<'a> Watch<'a> {
             false => &mut self.outputs.stdout,
         };
         let mut buffer = [0; 4 << 10];
-        match output.as_ref().map(|fd: &OwnedFd| rustix::io::read(fd, &mut buffer)) {
+        match output
+            .as_ref()
+            .map(|fd: &OwnedFd| rustix::io::read(fd, &mut buffer))
+        {
             None | Some(Err(Errno::AGAIN | Errno::INTR)) => false,
             Some(Ok(n)) if n > 0 => {
                 if stderr {
@@ -300,7 +308,9 @@ impl<'a> Watch<'a> {
     /// The last line that it has printed on standard error, fit to be told.
     fn last_line(&self) -> String {
         let lines = self.words.split(|byte| *byte == b'\n' || *byte == b'\r');
-        let mut lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let mut lines = lines
+            .map(<[u8]>::trim_ascii)
+            .filter(|line| !line.is_empty());
         let line = lines.next_back().unwrap_or_default();
         shortened(&printed(line), MOST_SAID).into_owned()
     }

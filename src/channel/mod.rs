@@ -10,6 +10,8 @@ pub mod exec;
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
 pub mod ntfy;
+#[cfg(test)]
+mod samples;
 pub mod telegram;
 pub mod webhook;
 mod words;
