@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use rustix::io::Errno;
 
 use super::{Channel, Trouble, event};
@@ -19,6 +19,7 @@ use crate::model::channel::{self as settings, Message, SecretRef, Sensitive};
 use crate::model::text::{printed, shortened, visible};
 use crate::model::time::exact;
 use crate::sys::account::Account;
+use crate::sys::beneath::reason;
 use crate::sys::job::{self, Job, Outputs};
 use crate::sys::program::{PATH_OF_ROOT, find};
 use crate::sys::spawn::Exec as Program;
@@ -74,7 +75,15 @@ impl Exec {
     fn found(&self) -> Result<PathBuf, Trouble> {
         let path = self.environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
-        find(self.program(), &path).map_err(|why| Trouble::passing(format!("command: {why}")))
+        let trouble = |why: String| Trouble::passing(format!("command: {why}"));
+        let path = find(self.program(), &path).map_err(trouble)?;
+        match rustix::fs::access(&path, Access::EXEC_OK) {
+            Ok(()) => Ok(path),
+            Err(e) => {
+                let path = path.to_string_lossy();
+                Err(trouble(format!("{}: {}", visible(&path), reason(e))))
+            }
+        }
     }
 
     /// A sentence about the command.
