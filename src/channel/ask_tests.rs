@@ -48,7 +48,10 @@ fn an_answer_that_is_lost_or_sends_on_is_a_passing_trouble_that_shows_no_url() {
         let trouble = asked(reply).unwrap_err();
         assert!(trouble.why.starts_with("telling: "), "{trouble:?}");
         assert!(trouble.why.contains(why), "{trouble:?}");
-        assert!(!trouble.why.contains(KEY) && !trouble.hopeless, "{trouble:?}");
+        assert!(
+            !trouble.why.contains(KEY) && !trouble.hopeless,
+            "{trouble:?}"
+        );
     }
     let request = Request::get("http://127.0.0.1:1/".to_owned());
     let trouble = request.ask("telling", Instant::now()).unwrap_err();
@@ -73,7 +76,13 @@ fn a_refusal_says_when_to_come_back_and_whether_to() {
         .with("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
         .with("Retry-After", "Sun, 06 Nov 1994 08:51:07 GMT");
     assert_eq!(refused(date).retry_after, Some(90));
-    for (status, hopeless) in [(400, true), (413, true), (422, true), (401, false), (500, false)] {
+    for (status, hopeless) in [
+        (400, true),
+        (413, true),
+        (422, true),
+        (401, false),
+        (500, false),
+    ] {
         let trouble = refused(Reply::new(status, ""));
         assert_eq!(trouble.hopeless, hopeless, "{status}");
         let start = format!("telling: POST h: the server answered {status}: because");

@@ -12,6 +12,8 @@ pub mod nostr;
 #[cfg(not(feature = "nostr"))]
 #[path = "without_nostr.rs"]
 pub mod nostr;
+pub mod telegram;
+mod words;
 
 use std::time::Instant;
 

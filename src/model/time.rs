@@ -190,7 +190,12 @@ mod tests {
     fn dates_of_http() {
         let t = Timestamp::parse_http("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         assert_eq!(t.to_string(), "1994-11-06T08:49:37.000000Z");
-        for bad in ["", "120", "1994-11-06T08:49:37Z", "Sun, 06 Foo 1994 08:49:37 GMT"] {
+        for bad in [
+            "",
+            "120",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+        ] {
             assert_eq!(Timestamp::parse_http(bad), None, "{bad}");
         }
     }

@@ -4,3 +4,4 @@
 #![allow(dead_code, reason = "not every test needs all that a server can do")]
 
 pub(crate) mod http;
+pub(crate) mod telegram;
