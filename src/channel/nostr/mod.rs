@@ -198,3 +198,7 @@ fn look_at(
     relay.close();
     Ok(lists)
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -4,4 +4,6 @@
 #![allow(dead_code, reason = "not every test needs all that a server can do")]
 
 pub(crate) mod http;
+#[cfg(feature = "nostr")]
+pub(crate) mod nostr;
 pub(crate) mod telegram;
