@@ -7,6 +7,7 @@ mod ask;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
+pub mod gitea;
 #[cfg(feature = "nostr")]
 pub mod nostr;
 #[cfg(not(feature = "nostr"))]

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "not every test needs all that a server can do")]
 
+pub(crate) mod gitea;
 pub(crate) mod http;
 #[cfg(feature = "nostr")]
 pub(crate) mod nostr;
