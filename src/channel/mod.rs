@@ -4,6 +4,8 @@
 //! how far answers were read lies in the state, and comes in and goes out here as values.
 
 mod ask;
+mod event;
+pub mod exec;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
@@ -13,7 +15,11 @@ pub mod nostr;
 #[cfg(not(feature = "nostr"))]
 #[path = "without_nostr.rs"]
 pub mod nostr;
+pub mod ntfy;
+#[cfg(test)]
+mod samples;
 pub mod telegram;
+pub mod webhook;
 mod words;
 
 use std::time::Instant;

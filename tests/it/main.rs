@@ -21,6 +21,7 @@ mod doomed;
 mod dry_run;
 mod exit_codes;
 mod explain;
+mod fake;
 mod formats;
 mod gateways;
 mod generated;

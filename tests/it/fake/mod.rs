@@ -7,4 +7,5 @@ pub(crate) mod gitea;
 pub(crate) mod http;
 #[cfg(feature = "nostr")]
 pub(crate) mod nostr;
+pub(crate) mod ntfy;
 pub(crate) mod telegram;

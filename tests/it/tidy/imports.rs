@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 21] = [
+pub(super) const HOMES: [(&str, &[&str]); 22] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -23,13 +23,14 @@ pub(super) const HOMES: [(&str, &[&str]); 21] = [
     ("minijinja", &["plan"]),
     ("nix", &["sys"]),
     ("regex", &["act", "observe", "plan"]),
+    ("ring", &["channel"]),
     ("saphyr_parser", &["yaml"]),
     ("schemars", &["model", "config", "plan", "report", "yaml"]),
     (
         "serde",
         &[
             "model", "yaml", "plan", "sim", "config", "observe", "store", "act", "keeper",
-            "report", "cli",
+            "report", "cli", "channel",
         ],
     ),
     (
