@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Message;
 use super::condition::Condition;
-use super::probe::Streak;
 use super::post::Marked;
+use super::probe::Streak;
 use super::process::ProcessStatus;
 use super::snapshot::{RootMark, Summary};
 use super::state::Traits;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{AttemptResult, Ended};
 use super::condition::Condition;
-use super::probe::Streak;
 use super::post::{Post, Told};
+use super::probe::Streak;
 use super::snapshot::RootMark;
 use super::time::Timestamp;
 

@@ -7,9 +7,9 @@
 //! Looking up a name can hang beyond any limit of the library: who must not wait for that asks on
 //! a thread that can be given up.
 
-pub mod names;
 #[cfg(feature = "nostr")]
 mod address;
+pub mod names;
 #[cfg(feature = "nostr")]
 pub mod socket;
 

@@ -11,8 +11,8 @@ mod consider;
 mod ending;
 mod kept;
 mod ordering;
-mod probing;
 mod people;
+mod probing;
 mod service;
 mod settling;
 pub mod word;
@@ -415,8 +415,15 @@ fn locked(
     hearing
         .take_late(request, &mut store, &about.id)
         .map_err(of_store)?;
-    people::tell(request, &mut store, &mut judged, &about.id, deadline, hearing)
-        .map_err(of_store)?;
+    people::tell(
+        request,
+        &mut store,
+        &mut judged,
+        &about.id,
+        deadline,
+        hearing,
+    )
+    .map_err(of_store)?;
     let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),
