@@ -1,5 +1,6 @@
 //! `http`: what a URL answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::{Common, Reply, places, tcp};
@@ -16,7 +17,7 @@ const MOST_BODY: usize = 64 << 10;
 const LARGEST_CA: usize = 256 << 10;
 
 /// Asks.
-pub(super) fn ask(http: &HttpAsks, until: Instant, common: &Common) -> Reply {
+pub(super) fn ask(http: &HttpAsks, until: Instant, common: &Common, found: &AtomicBool) -> Reply {
     let began = Instant::now();
     let authorities = match http.ca.as_deref().map(|path| authority(path, common)) {
         None => Authorities::Public,
@@ -30,6 +31,7 @@ pub(super) fn ask(http: &HttpAsks, until: Instant, common: &Common) -> Reply {
         Ok(addresses) => addresses,
         Err(e) => return tcp::unknown(e),
     };
+    found.store(true, Ordering::Relaxed);
     let reads = http.contains.is_some() || http.json.is_some();
     let left = until.saturating_duration_since(Instant::now());
     let request = Ask {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,8 @@ const TICK: Duration = Duration::from_millis(5);
 /// How much longer than its limit is waited for an answer: what knows its own limit says more.
 const SLACK: Duration = Duration::from_millis(250);
 
-/// The same for a command, which has to be ended then.
+/// The same for what hangs nowhere: a command, which has to be ended then, and a server that is
+/// known to be one; how late that is depends on how much else this host has to do.
 const ENDING: Duration = Duration::from_secs(2);
 
 /// Threads have nothing deep to do, and of a stack only what is used takes memory.
@@ -51,6 +52,8 @@ struct Job {
     all: Vec<About>,
     common: Common,
     lanes: [Lane; 3],
+    /// Whose name was found, of those that have one: nothing that they do from then on can hang.
+    found: Vec<AtomicBool>,
 }
 
 /// What a thread has to say.
@@ -79,7 +82,13 @@ pub(super) fn ask(all: Vec<About>, common: Common) -> Vec<Answer> {
         next: AtomicUsize::new(0),
         most,
     });
-    let mut job = Job { all, common, lanes };
+    let found = std::iter::repeat_with(AtomicBool::default);
+    let mut job = Job {
+        found: found.take(all.len()).collect(),
+        all,
+        common,
+        lanes,
+    };
     for (at, about) in job.all.iter().enumerate() {
         job.lanes[lane_of(about)].questions.push(at);
     }
@@ -211,7 +220,8 @@ impl Waiting {
     fn give_up_what_hangs(&mut self, now: Instant) {
         let limit = |at: usize| {
             let about = &self.job.all[at];
-            about.question.timeout + [SLACK, ENDING, SLACK][lane_of(about)]
+            let ends = lane_of(about) == 1 || self.job.found[at].load(Ordering::Relaxed);
+            about.question.timeout + if ends { ENDING } else { SLACK }
         };
         let late = |(at, since): (&usize, &Instant)| {
             (now.saturating_duration_since(*since) > limit(*at)).then_some(*at)
@@ -221,7 +231,11 @@ impl Waiting {
             self.asked.remove(&at);
             let question = &self.job.all[at].question;
             let within = exact(question.timeout);
-            let why = format!("{} within {within}", hung(question));
+            let hangs = match self.job.found[at].load(Ordering::Relaxed) {
+                true => "this host has not come to see an answer",
+                false => hung(question),
+            };
+            let why = format!("{hangs} within {within}");
             self.fill(at, question.timeout, Reply::not_asked(why));
         }
     }
@@ -275,7 +289,7 @@ fn work(job: &Job, lane: usize, send: &Sender<Said>) {
         }
         let until = began + about.question.timeout;
         let cut = until > end;
-        let asked = || one(about, until.min(end), &job.common);
+        let asked = || one(about, until.min(end), &job.common, &job.found[at]);
         // A defect of ours that one of them brings out must not harm the others.
         let mut reply = catch_unwind(AssertUnwindSafe(asked)).unwrap_or_else(|_| {
             let place = process::defect();

@@ -15,6 +15,7 @@ mod process;
 mod tcp;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -108,13 +109,13 @@ fn limit(began: Instant, until: Instant) -> String {
     exact(Duration::from_millis(millis))
 }
 
-/// Asks one question. It may hang.
-fn one(about: &About, until: Instant, common: &Common) -> Reply {
+/// Asks one question. It may hang, but for a server whose name was `found`.
+fn one(about: &About, until: Instant, common: &Common, found: &AtomicBool) -> Reply {
     let place = &about.place;
     match &about.question.asks {
         Err(why) => Reply::not_asked(format!("it cannot be filled in: {why}")),
-        Ok(Asks::Tcp(address)) => tcp::ask(address, until),
-        Ok(Asks::Http(http)) => http::ask(http, until, common),
+        Ok(Asks::Tcp(address)) => tcp::ask(address, until, found),
+        Ok(Asks::Http(http)) => http::ask(http, until, common, found),
         Ok(Asks::Process { which, busy }) => process::ask(which, *busy, place, common),
         Ok(Asks::Exec(command)) => exec::ask(command, place, until, common),
         Ok(Asks::File(file)) => file::ask(file, common),

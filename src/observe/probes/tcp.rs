@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -17,9 +18,10 @@ use crate::sys::beneath::reason;
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks at `HOST:PORT` or at the path of a Unix socket.
-pub(super) fn ask(address: &str, until: Instant) -> Reply {
+pub(super) fn ask(address: &str, until: Instant, found: &AtomicBool) -> Reply {
     let began = Instant::now();
     if address.starts_with('/') {
+        found.store(true, Ordering::Relaxed);
         return unix(address, began, until);
     }
     let Some((host, port)) = address.rsplit_once(':') else {
@@ -29,7 +31,10 @@ pub(super) fn ask(address: &str, until: Instant) -> Reply {
         return Reply::not_asked("its port is no number from 1 to 65535");
     };
     match look_up(host, port) {
-        Ok(all) => first_that_answers(&all, began, until),
+        Ok(all) => {
+            found.store(true, Ordering::Relaxed);
+            first_that_answers(&all, began, until)
+        }
         Err(e) => unknown(e),
     }
 }
