@@ -2,10 +2,12 @@
 //! every output a value. `tests/it/tidy.rs` checks that nothing here imports what could do more.
 #![forbid(unsafe_code)]
 
+pub mod asking;
 pub mod budget;
 pub mod classify;
 mod consent;
 pub mod decide;
+pub mod evidence;
 mod filling;
 mod fleet;
 pub mod gone;

@@ -8,6 +8,7 @@ pub mod decision;
 pub mod event;
 pub mod exit;
 pub mod filename;
+pub mod probe;
 pub mod process;
 pub mod protection;
 pub mod reason;

@@ -11,6 +11,7 @@ mod consider;
 mod ending;
 mod kept;
 mod ordering;
+mod probing;
 mod service;
 mod settling;
 pub mod word;
@@ -50,6 +51,7 @@ pub use cells::tell_of_word;
 pub use consider::{Considered, consider};
 use kept::Kept;
 pub use ordering::{CLOSED, Order};
+use probing::Questions;
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -100,6 +102,8 @@ struct Judged {
     snapshot: Snapshot,
     summary: Summary,
     decisions: Decisions,
+    /// What was asked about whom.
+    questions: Questions,
     /// What an operator has ordered to be done.
     ordered: Vec<Action>,
     /// What was, or would be, done.
@@ -190,6 +194,7 @@ fn judge(
         snapshot.cells.places(),
         request.began.elapsed()
     );
+    let questions = probing::probe(request, &mut snapshot, state, now, deadline);
     let summary = Summary::of(snapshot.cells.iter());
     let rules = Rules {
         force: request.force,
@@ -220,7 +225,6 @@ fn judge(
         let message = "no cell matches --cell: nothing was looked at";
         warnings.push(Warning::new("no_match", message));
     }
-    warnings.extend(consider::undone(&request.plans));
     warnings.extend(service::warning(request));
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
@@ -232,6 +236,7 @@ fn judge(
     Ok(Judged {
         snapshot,
         summary,
+        questions,
         ordered: Vec::new(),
         actions: Vec::new(),
         totals: BTreeMap::new(),

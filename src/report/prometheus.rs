@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use super::past::Past;
 use super::{Report, VERSION};
+use crate::core::view::{GATEWAY, View};
 use crate::model::action::AttemptResult;
-use crate::model::cell::Status;
 use crate::model::condition::Condition;
 use crate::model::exit::Exit;
+use crate::model::probe::Word;
 use crate::model::snapshot::Summary;
 use crate::model::state::State;
 use crate::model::text::visible;
@@ -36,6 +37,7 @@ pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Re
         totals: &report.totals,
     };
     figures.write(out)?;
+    asked(report, out)?;
     if each_subject {
         down(report, out)?;
     }
@@ -129,6 +131,47 @@ fn write_cells(sum: Summary, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Gateways by state and probes by answer, where there are any.
+fn asked(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let snapshot = &report.snapshot;
+    let count = |condition: Condition| {
+        let gateways = snapshot.gateways.iter();
+        gateways.filter(|g| g.condition == condition).count()
+    };
+    if !snapshot.gateways.is_empty() {
+        gauge(
+            out,
+            "gateways",
+            "Gateways by what their evidence adds up to.",
+        )?;
+        for condition in [
+            Condition::Healthy,
+            Condition::Degraded,
+            Condition::Dead,
+            Condition::Unknown,
+        ] {
+            let (state, count) = (condition.as_str(), count(condition));
+            writeln!(out, "lazarus_pit_gateways{{state=\"{state}\"}} {count}")?;
+        }
+    }
+    if snapshot.asked.is_empty() {
+        return Ok(());
+    }
+    let pieces = || snapshot.asked.values().flat_map(|asked| &asked.pieces);
+    gauge(out, "probes", "Probes of the last run by answer.")?;
+    for (answer, word) in [
+        ("good", Word::Good),
+        ("bad", Word::Bad),
+        ("not_asked", Word::NotAsked),
+        ("too_soon", Word::TooSoon),
+    ] {
+        let probes = pieces().filter(|piece| piece.kind != "heartbeat");
+        let count = probes.filter(|piece| piece.answer == word).count();
+        writeln!(out, "lazarus_pit_probes{{answer=\"{answer}\"}} {count}")?;
+    }
+    Ok(())
+}
+
 /// How many attempts ended how. From the state: a counter that survives its program.
 fn attempts(totals: &BTreeMap<AttemptResult, u64>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
@@ -158,13 +201,18 @@ fn gauge(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
 
 /// The subjects that are down. One that could not be looked at is not known to be.
 fn down(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let down = report.subjects().filter_map(|subject| {
-        let status = subject.status();
-        if status == Status::Healthy || !subject.observed() {
-            return None;
-        }
-        let agent = subject.agent.map_or("", |agent| &*agent.name);
-        Some((&*subject.cell.id, agent, status.as_str()))
+    let snapshot = &report.snapshot;
+    let agents = report.subjects().map(|subject| {
+        let agent = subject.agent.map_or("", |agent| &agent.name);
+        (&*subject.cell.id, agent, View::of(&subject, snapshot))
+    });
+    let gateways = snapshot.gateways.iter();
+    let gateways = gateways.map(|g| ("gateway", &*g.name, View::of_gateway(g, snapshot)));
+    let down = agents.chain(gateways).filter_map(|(cell, agent, view)| {
+        // What all evidence adds up to, where more than the heartbeat was asked.
+        let status = view.evidence.unwrap_or(view.base);
+        let known = view.observed && status != Condition::Unknown;
+        (known && status != Condition::Healthy).then(|| (cell, agent, status.as_str()))
     });
     write_down(down, out)
 }
@@ -172,11 +220,14 @@ fn down(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// The same, as the state has it.
 fn down_in_state(state: &State, out: &mut dyn Write) -> io::Result<()> {
     let down = state.subjects.iter().filter_map(|(name, known)| {
-        let gateway = name.starts_with("gateway:");
-        if known.status == Condition::Healthy || known.unseen || gateway {
+        let unknown = known.unseen || known.status == Condition::Unknown;
+        if known.status == Condition::Healthy || unknown {
             return None;
         }
-        let (cell, agent) = name.split_once('/').unwrap_or((name, ""));
+        let (cell, agent) = match name.strip_prefix(GATEWAY) {
+            Some(gateway) => ("gateway", gateway),
+            None => name.split_once('/').unwrap_or((name, "")),
+        };
         Some((cell, agent, known.status.as_str()))
     });
     write_down(down, out)
@@ -214,7 +265,7 @@ fn label(text: &str) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::model::cell::Warning;
+    use crate::model::cell::{Status, Warning};
     use std::collections::BTreeMap;
 
     /// Reads a text exposition as strictly as node_exporter does, and returns sample → value.

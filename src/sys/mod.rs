@@ -7,6 +7,7 @@ pub mod beneath;
 pub mod client;
 pub mod create;
 pub mod daemon;
+pub mod environment;
 pub mod host;
 pub mod job;
 pub mod memory;
