@@ -23,21 +23,25 @@
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`net`] | one request to a server, within bounds | `model`, `sys` |
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `plan`, `sys` |
+//! | [`import`] | files of earlier tools → configuration and plans, text to text | `model`, `yaml`, `plan`, `config` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys`, `net` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
 //! | [`table`] | the process table: what was started, what lives, whose place is taken | `model`, `store`, `sys` |
 //! | [`act`] | changes the world outside the state directory | `model`, `core`, `observe`, `table`, `sys`, `net` |
 //! | [`keeper`] | the small process beside each agent that was started | `model`, `table`, `act`, `sys` |
 //! | [`report`] | values → text; the run's own heartbeat and ping | `model`, `core`, `store`, `sys`, `net` |
+//! | [`channel`] | people: telling, asking and hearing them over services, a file a kind | `model`, `sys`, `net` |
 //! | [`pipeline`] | the order of effects in a run | all of the above |
 //! | [`cli`] | commands, options, exit codes | all of the above |
 //!
 //! Never up, never sideways; `tests/it/tidy.rs` holds the source to it.
 
 pub mod act;
+pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod import;
 pub mod keeper;
 pub mod model;
 pub mod net;

@@ -9,7 +9,9 @@ mod demo;
 mod destroy;
 mod explain;
 mod generate;
+mod health;
 mod history;
+mod import;
 mod list;
 mod logs;
 mod out;
@@ -186,6 +188,8 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::Init(args) => cells::init(&common, &args),
         Command::Beat(args) => cells::beat(&common, &args),
         Command::Heartbeats => cells::heartbeats(&common),
+        Command::Health => health::health(&common),
+        Command::Import(args) => import::import(&common, &args),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod cell;
+pub mod channel;
 pub mod condition;
 pub mod decision;
 pub mod event;

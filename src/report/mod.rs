@@ -7,6 +7,7 @@ pub mod json;
 pub mod jsonl;
 pub mod junit;
 pub mod nagios;
+pub mod past;
 pub mod ping;
 pub mod processes;
 pub mod prometheus;

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod beneath;
+pub mod client;
 pub mod create;
 pub mod daemon;
 pub mod environment;
