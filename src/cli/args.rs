@@ -286,6 +286,12 @@ pub enum Command {
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
     Heartbeats,
+    /// Look at channels to people, or try one
+    Channel {
+        /// What to do
+        #[command(subcommand)]
+        command: ChannelCommand,
+    },
     /// Try plans on a recorded journal or on a made-up scenario, beside those in force
     Simulate(SimulateArgs),
     /// Show it on three agents that live: one is killed, one hangs, one wants your word
@@ -318,6 +324,18 @@ pub enum PlanCommand {
     Show {
         /// CELL/AGENT, a cell, or gateway:NAME
         subject: String,
+    },
+}
+
+/// What can be done with channels.
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Every channel: its kind, which plans use it, what waits, when something last arrived
+    List,
+    /// Send a harmless message, and say what can be read back
+    Test {
+        /// The channel's name
+        name: String,
     },
 }
 

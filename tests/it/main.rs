@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod agents;
+mod asking;
 mod attack;
 mod attacked;
 mod audited;
@@ -21,6 +22,7 @@ mod doomed;
 mod dry_run;
 mod exit_codes;
 mod explain;
+mod fake;
 mod formats;
 mod gateways;
 mod generated;
@@ -47,6 +49,7 @@ mod later;
 mod living;
 mod lock;
 mod logs;
+mod notify;
 mod output;
 mod ping;
 mod plan_lint;
