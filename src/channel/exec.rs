@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use rustix::io::Errno;
 
 use super::{Channel, Trouble, event};
@@ -19,6 +19,7 @@ use crate::model::channel::{self as settings, Message, SecretRef, Sensitive};
 use crate::model::text::{printed, shortened, visible};
 use crate::model::time::exact;
 use crate::sys::account::Account;
+use crate::sys::beneath::reason;
 use crate::sys::job::{self, Job, Outputs};
 use crate::sys::program::{PATH_OF_ROOT, find};
 use crate::sys::spawn::Exec as Program;
@@ -74,7 +75,15 @@ impl Exec {
     fn found(&self) -> Result<PathBuf, Trouble> {
         let path = self.environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
-        find(self.program(), &path).map_err(|why| Trouble::passing(format!("command: {why}")))
+        let trouble = |why: String| Trouble::passing(format!("command: {why}"));
+        let path = find(self.program(), &path).map_err(trouble)?;
+        match rustix::fs::access(&path, Access::EXEC_OK) {
+            Ok(()) => Ok(path),
+            Err(e) => {
+                let path = path.to_string_lossy();
+                Err(trouble(format!("{}: {}", visible(&path), reason(e))))
+            }
+        }
     }
 
     /// A sentence about the command.
@@ -106,12 +115,17 @@ impl Exec {
         let last = until.checked_sub(GRACE).unwrap_or(until);
         let limit = own.min(last);
         let passed = match own <= last {
-            true => format!("it took longer than its timeout of {}", exact(self.settings.timeout)),
+            true => format!(
+                "it took longer than its timeout of {}",
+                exact(self.settings.timeout)
+            ),
             false => "it took longer than the time that channels have in a run".to_owned(),
         };
         let left = limit.saturating_duration_since(start);
         if left.is_zero() {
-            return Err(Trouble::passing(self.says("no time is left for it in this run")));
+            return Err(Trouble::passing(
+                self.says("no time is left for it in this run"),
+            ));
         }
         let (job, outputs) = Job::start(program, left).map_err(|why| {
             Trouble::passing(match why {
@@ -280,7 +294,10 @@ impl<'a> Watch<'a> {
             false => &mut self.outputs.stdout,
         };
         let mut buffer = [0; 4 << 10];
-        match output.as_ref().map(|fd: &OwnedFd| rustix::io::read(fd, &mut buffer)) {
+        match output
+            .as_ref()
+            .map(|fd: &OwnedFd| rustix::io::read(fd, &mut buffer))
+        {
             None | Some(Err(Errno::AGAIN | Errno::INTR)) => false,
             Some(Ok(n)) if n > 0 => {
                 if stderr {
@@ -300,7 +317,9 @@ impl<'a> Watch<'a> {
     /// The last line that it has printed on standard error, fit to be told.
     fn last_line(&self) -> String {
         let lines = self.words.split(|byte| *byte == b'\n' || *byte == b'\r');
-        let mut lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let mut lines = lines
+            .map(<[u8]>::trim_ascii)
+            .filter(|line| !line.is_empty());
         let line = lines.next_back().unwrap_or_default();
         shortened(&printed(line), MOST_SAID).into_owned()
     }

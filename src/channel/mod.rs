@@ -16,6 +16,8 @@ pub mod nostr;
 pub mod nostr;
 pub mod ntfy;
 mod open;
+#[cfg(test)]
+mod samples;
 pub mod telegram;
 pub mod webhook;
 mod words;

@@ -74,7 +74,9 @@ impl Ntfy {
         };
         let own = topic("topic", &settings.topic)?;
         let reply = settings.reply_topic.as_ref();
-        let reply = reply.map(|setting| topic("reply_topic", setting)).transpose()?;
+        let reply = reply
+            .map(|setting| topic("reply_topic", setting))
+            .transpose()?;
         let mut token = None;
         if let Some(secret) = &settings.token {
             let text = secrets(secret).map_err(|why| Trouble::passing(format!("token: {why}")))?;
@@ -96,9 +98,7 @@ impl Ntfy {
 
     fn with_token(&self, request: Request) -> Request {
         match &self.token {
-            Some(token) => {
-                request.header("Authorization", &format!("Bearer {}", token.reveal()))
-            }
+            Some(token) => request.header("Authorization", &format!("Bearer {}", token.reveal())),
             None => request,
         }
     }
@@ -112,7 +112,9 @@ impl Ntfy {
             return Ok(answer);
         }
         let body = ask::json(&answer).unwrap_or_default();
-        let said = self.hidden.shown(body["error"].as_str().unwrap_or_default());
+        let said = self
+            .hidden
+            .shown(body["error"].as_str().unwrap_or_default());
         Err(ask::refusal(what, &named, &answer, &said))
     }
 
@@ -247,7 +249,9 @@ impl Channel for Ntfy {
         match body["healthy"].as_bool() {
             Some(true) => {}
             Some(false) => {
-                return Err(Trouble::passing(format!("{host} says that it is not healthy")));
+                return Err(Trouble::passing(format!(
+                    "{host} says that it is not healthy"
+                )));
             }
             None => {
                 return Err(Trouble::passing(format!(
@@ -274,7 +278,11 @@ fn is_topic(text: &str) -> bool {
 /// The id of what is sent again: the message's own, as far as the server takes such a one.
 fn sequence(id: &str) -> String {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let text: String = id.chars().map(|c| if good(c) { c } else { '-' }).take(64).collect();
+    let text: String = id
+        .chars()
+        .map(|c| if good(c) { c } else { '-' })
+        .take(64)
+        .collect();
     match text.is_empty() {
         true => "message".to_owned(),
         false => text,

@@ -31,7 +31,7 @@ const PAGES: [u32; 3] = [100, 10, 1];
 /// than those would have it forget them unread.
 const OLD_CURSOR: Duration = Duration::from_secs(3 * 86_400);
 
-/// So many buttons are answered in a run, each within this: it stops a little wheel on a phone, and no
+/// So many buttons are answered in a run, all within this: it stops a little wheel on a phone, and no
 /// more.
 const MOST_PRESSED: usize = 5;
 const PRESSED_TIME: Duration = Duration::from_secs(2);
@@ -276,9 +276,9 @@ impl Telegram {
     /// Tells the phone that its press came. Whether that works is of no weight: after a few seconds
     /// Telegram does not take it any more.
     fn acknowledge(&self, pressed: &[Pressed], until: Instant) {
+        let until = until.min(Instant::now() + PRESSED_TIME);
         for one in pressed.iter().take(MOST_PRESSED) {
             let parameters = json!({"callback_query_id": one.id, "text": one.text});
-            let until = until.min(Instant::now() + PRESSED_TIME);
             let answered = self.call("answerCallbackQuery", "answering", &parameters, until);
             if answered.is_err_and(|failed| failed.said.is_empty()) {
                 return;

@@ -5,13 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::channel::fake::http::{Reply, Server};
 use crate::channel::fake::telegram::{self as fake, TOKEN};
+pub(super) use crate::channel::samples::{message, question, soon};
 use crate::model::channel::Heard;
 
 pub(super) type Service = Server<fake::Telegram>;
-
-pub(super) fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(30)
-}
 
 pub(super) fn settings(api_url: String, chat_id: &str) -> settings::Telegram {
     settings::Telegram {
@@ -31,35 +28,6 @@ pub(super) fn made(settings: &settings::Telegram) -> Telegram {
 
 pub(super) fn in_group(service: &Service) -> Telegram {
     made(&settings(service.url(""), "-100"))
-}
-
-pub(super) fn question(code: &str) -> Question {
-    Question {
-        subject: "portal/agent-1".into(),
-        code: code.into(),
-        asked_at: host::now(),
-        expires_at: host::now().plus(Duration::from_secs(3600)),
-        receipt: None,
-    }
-}
-
-pub(super) fn message(occasion: Occasion, question: Option<Question>) -> Message {
-    Message {
-        id: "m1".into(),
-        occasion,
-        at: host::now(),
-        host: "h".into(),
-        subject: Some("portal/agent-1".into()),
-        incident: Some("i1".into()),
-        attempt: Some(1),
-        plan: Some("p".into()),
-        title: "portal/agent-1: down, *and* _asked_ <b>".into(),
-        text: "Since 10:00\nhost h".into(),
-        question,
-        issue: None,
-        earlier: None,
-        last: false,
-    }
 }
 
 /// Asks, and gives the question with its receipt.

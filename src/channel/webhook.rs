@@ -116,14 +116,15 @@ impl Webhook {
     fn filled(&self, message: &Message) -> Result<(String, String), Trouble> {
         let url = self.url.reveal();
         let json = match self.template {
-            Template::Generic => {
-                event::of(&self.name, message).map_err(Trouble::hopeless)?
-            }
+            Template::Generic => event::of(&self.name, message).map_err(Trouble::hopeless)?,
             Template::Slack => slack(message).to_string(),
             Template::Discord => discord(message).to_string(),
             Template::Ntfy => {
                 let (root, topic) = topic(url).unwrap_or((url, ""));
-                return Ok((root.to_owned(), ntfy::form(topic, message, &json!([])).to_string()));
+                return Ok((
+                    root.to_owned(),
+                    ntfy::form(topic, message, &json!([])).to_string(),
+                ));
             }
         };
         Ok((url.to_owned(), json))

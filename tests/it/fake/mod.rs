@@ -4,4 +4,5 @@
 #![allow(dead_code, reason = "not every test needs all that a server can do")]
 
 pub(crate) mod http;
+pub(crate) mod ntfy;
 pub(crate) mod telegram;

@@ -1,0 +1,40 @@
+//! Messages and questions for tests.
+
+use std::time::{Duration, Instant};
+
+use crate::model::channel::{Message, Occasion, Question};
+use crate::sys::host;
+
+/// Longer than anything here takes.
+pub(super) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+pub(super) fn question(code: &str) -> Question {
+    Question {
+        subject: "portal/agent-1".into(),
+        code: code.into(),
+        asked_at: host::now(),
+        expires_at: host::now().plus(Duration::from_secs(3600)),
+        receipt: None,
+    }
+}
+
+pub(super) fn message(occasion: Occasion, question: Option<Question>) -> Message {
+    Message {
+        id: "m1".into(),
+        occasion,
+        at: host::now(),
+        host: "h".into(),
+        subject: Some("portal/agent-1".into()),
+        incident: Some("i1".into()),
+        attempt: Some(1),
+        plan: Some("p".into()),
+        title: "portal/agent-1: down, *and* _asked_ <b>".into(),
+        text: "Since 10:00\nhost h".into(),
+        question,
+        issue: None,
+        earlier: None,
+        last: false,
+    }
+}
