@@ -9,6 +9,7 @@ pub mod exec;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
+pub mod gitea;
 #[cfg(feature = "nostr")]
 pub mod nostr;
 #[cfg(not(feature = "nostr"))]

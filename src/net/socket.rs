@@ -87,7 +87,11 @@ impl Lost {
 }
 
 /// An open connection.
-pub struct Socket(WebSocket<Stream>);
+pub struct Socket {
+    inner: WebSocket<Stream>,
+    /// Why it is of no use any more. The library must not be asked for more then: it may panic.
+    broken: Option<String>,
+}
 
 impl Socket {
     /// Opens one, by `until`.
@@ -123,7 +127,10 @@ impl Socket {
             .max_message_size(Some(dial.most_message))
             .max_frame_size(Some(dial.most_message));
         match client::client_with_config(uri, stream, Some(config)) {
-            Ok((socket, _)) => Ok(Self(socket)),
+            Ok((inner, _)) => Ok(Self {
+                inner,
+                broken: None,
+            }),
             Err(HandshakeError::Failure(e)) => Err(lost(e)),
             Err(HandshakeError::Interrupted(_)) => Err(Lost::Late),
         }
@@ -131,7 +138,7 @@ impl Socket {
 
     /// Until when what is called next may take.
     pub fn set_until(&mut self, until: Instant) {
-        self.0.get_mut().timed().until = until;
+        self.inner.get_mut().timed().until = until;
     }
 
     /// Sends a text.
@@ -139,7 +146,9 @@ impl Socket {
     /// # Errors
     /// It is not known to have left.
     pub fn send(&mut self, text: String) -> Result<(), Lost> {
-        self.0.send(Message::text(text)).map_err(lost)
+        self.check()?;
+        let sent = self.inner.send(Message::text(text));
+        sent.map_err(|e| self.note(lost(e)))
     }
 
     /// The next text that comes. Other messages are passed over.
@@ -147,24 +156,44 @@ impl Socket {
     /// # Errors
     /// None came in time, or none will come.
     pub fn next(&mut self) -> Result<String, Lost> {
+        self.check()?;
         loop {
             // What drips is bounded too: each read has its own limit, and all of them this one.
-            if Instant::now() >= self.0.get_mut().timed().until {
+            if Instant::now() >= self.inner.get_mut().timed().until {
                 return Err(Lost::Late);
             }
-            match self.0.read().map_err(lost)? {
-                Message::Text(text) => return Ok(text.as_str().to_owned()),
-                Message::Close(_) => return Err(Lost::Broken("it closed the connection".into())),
-                _ => {}
+            match self.inner.read() {
+                Ok(Message::Text(text)) => return Ok(text.as_str().to_owned()),
+                Ok(Message::Close(_)) => {
+                    return Err(self.note(Lost::Broken("it closed the connection".to_owned())));
+                }
+                Ok(_) => {}
+                Err(e) => return Err(self.note(lost(e))),
             }
         }
     }
 
+    fn check(&self) -> Result<(), Lost> {
+        match &self.broken {
+            Some(why) => Err(Lost::Broken(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, lost: Lost) -> Lost {
+        if let Lost::Broken(why) = &lost {
+            self.broken = Some(why.clone());
+        }
+        lost
+    }
+
     /// Says goodbye, and does not wait for an answer.
     pub fn close(mut self) {
-        // The other side may be gone already.
-        let _ = self.0.close(None);
-        let _ = self.0.flush();
+        if self.broken.is_none() {
+            // The other side may be gone already.
+            let _ = self.inner.close(None);
+            let _ = self.inner.flush();
+        }
     }
 }
 

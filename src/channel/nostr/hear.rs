@@ -185,7 +185,7 @@ fn heard(letter: &Letter, known: bool, open: &[Question]) -> Option<Heard> {
         all.find(|q| q.code == name)
     });
     let who = letter.from.to_bech32().unwrap_or_else(|_| letter.from.to_hex());
-    let (mut code, mut by_reply) = (coded.map(|q| q.code.clone()), None);
+    let mut code = coded.map(|q| q.code.clone());
     let (subject, why) = match (&words.name, coded, first) {
         (Some(_), Some(q), _) => (Some(q.subject.clone()), None),
         (Some(name), None, Some(q)) if *name != q.subject => (
@@ -195,7 +195,7 @@ fn heard(letter: &Letter, known: bool, open: &[Question]) -> Option<Heard> {
         (Some(name), None, _) => (Some(name.clone()), None),
         (None, _, Some(_)) if more.is_some() => (None, Some("it replies to several questions")),
         (None, _, Some(q)) => {
-            by_reply = Some(q.code.clone());
+            code = Some(q.code.clone());
             (Some(q.subject.clone()), None)
         }
         (None, _, None) if letter.replies.is_empty() => {
@@ -203,8 +203,6 @@ fn heard(letter: &Letter, known: bool, open: &[Question]) -> Option<Heard> {
         }
         (None, _, None) => (None, Some("it replies to no question that is open")),
     };
-    // A reply binds to the very question that it replies to.
-    code = code.or(by_reply);
     let refused = match known {
         true => why,
         false => Some("the sender is none of the recipients"),

@@ -40,7 +40,7 @@ impl Nostr {
         settings: &channel::Nostr,
         secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
     ) -> Result<Self, Trouble> {
-        let bad = |why: String| Trouble::hopeless(why);
+        let bad = |what: String| Trouble::hopeless(what);
         let key = secrets(&settings.key).map_err(|why| bad(format!("its key: {why}")))?;
         // The library's own words could repeat a part of it.
         let keys = Keys::parse(key.reveal().trim()).map_err(|_| {
@@ -198,3 +198,7 @@ fn look_at(
     relay.close();
     Ok(lists)
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -13,11 +13,13 @@ use nostr::nips::nip17::InboxRelayList;
 use super::lists;
 use super::relay::{Fault, Place, Relay};
 use crate::channel::Trouble;
+use crate::net::socket::Lost;
 
 /// How long lists are waited for, at the most; never longer than a third of the time that there is.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-/// How long the other relays are waited for, once everybody has been reached.
+/// How long the other relays are waited for, once one has told its lists, and once everybody has been
+/// reached.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// As many relays of lists are written to with one message.
@@ -43,6 +45,16 @@ enum News {
     Failed(String),
     /// A relay is done with.
     Done,
+}
+
+/// Says at the end of a thread, however it ends, that it has.
+struct Done(Sender<News>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        // Who does not listen any more has no more use for it.
+        let _ = self.0.send(News::Done);
+    }
 }
 
 /// How far it has come.
@@ -75,7 +87,9 @@ pub(super) fn deliver(post: Post, until: Instant) -> Result<(), Trouble> {
         progress.begin(move |tell| named(&post, &place, look_until, until, tell));
     }
     // Lists first, as far as they come in time; then what they name.
-    progress.follow(&news, look_until, |p| p.looking == 0);
+    let all = progress.looking;
+    progress.follow(&news, look_until, |p| p.looking < all);
+    progress.follow(&news, look_until.min(Instant::now() + GRACE), |p| p.looking == 0);
     for (place, to) in listed(&post, &progress.lists) {
         let post = Arc::clone(&post);
         progress.begin(move |tell| {
@@ -98,9 +112,8 @@ impl Progress {
         let sender = self.sender.clone();
         let thread = std::thread::Builder::new().name("nostr".to_owned());
         let started = thread.spawn(move || {
-            // Who does not listen any more has no more use for it.
-            work(&sender);
-            let _ = sender.send(News::Done);
+            let done = Done(sender);
+            work(&done.0);
         });
         match started {
             Ok(_) => self.running += 1,
@@ -162,6 +175,10 @@ fn named(post: &Post, place: &Place, look_until: Instant, until: Instant, tell: 
     // A relay that has no lists, or does not tell them, may still take what it is given.
     let _ = tell.send(News::Lists(lists.clone().unwrap_or_default()));
     relay.set_until(until);
+    if let Err(fault @ Fault::Lost(Lost::Broken(_))) = &lists {
+        let _ = tell.send(failed(place, fault));
+        return;
+    }
     for (to, wrap) in &post.wraps {
         report(tell, place, *to, relay.publish(wrap));
     }

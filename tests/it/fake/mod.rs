@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "not every test needs all that a server can do")]
 
+pub(crate) mod gitea;
 pub(crate) mod http;
+#[cfg(feature = "nostr")]
+pub(crate) mod nostr;
 pub(crate) mod ntfy;
 pub(crate) mod telegram;
