@@ -23,6 +23,7 @@
 //! | [`sys`] | system calls, wrapped | `model` |
 //! | [`net`] | one request to a server, within bounds | `model`, `sys` |
 //! | [`config`] | files and flags → checked values | `yaml`, `model`, `plan`, `sys` |
+//! | [`import`] | files of earlier tools → configuration and plans, text to text | `model`, `yaml`, `plan`, `config` |
 //! | [`observe`] | reads the world, trusts nothing in it | `model`, `core`, `sys`, `net` |
 //! | [`store`] | lock, journal, state: what survives a crash | `model`, `core`, `sys` |
 //! | [`table`] | the process table: what was started, what lives, whose place is taken | `model`, `store`, `sys` |
@@ -40,6 +41,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod import;
 pub mod keeper;
 pub mod model;
 pub mod net;

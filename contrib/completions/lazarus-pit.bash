@@ -43,6 +43,9 @@ _lazarus__pit() {
             lazarus__pit,explain)
                 cmd="lazarus__pit__subcmd__explain"
                 ;;
+            lazarus__pit,health)
+                cmd="lazarus__pit__subcmd__health"
+                ;;
             lazarus__pit,heartbeats)
                 cmd="lazarus__pit__subcmd__heartbeats"
                 ;;
@@ -51,6 +54,9 @@ _lazarus__pit() {
                 ;;
             lazarus__pit,history)
                 cmd="lazarus__pit__subcmd__history"
+                ;;
+            lazarus__pit,import)
+                cmd="lazarus__pit__subcmd__import"
                 ;;
             lazarus__pit,init)
                 cmd="lazarus__pit__subcmd__init"
@@ -118,6 +124,9 @@ _lazarus__pit() {
             lazarus__pit__subcmd__help,explain)
                 cmd="lazarus__pit__subcmd__help__subcmd__explain"
                 ;;
+            lazarus__pit__subcmd__help,health)
+                cmd="lazarus__pit__subcmd__help__subcmd__health"
+                ;;
             lazarus__pit__subcmd__help,heartbeats)
                 cmd="lazarus__pit__subcmd__help__subcmd__heartbeats"
                 ;;
@@ -126,6 +135,9 @@ _lazarus__pit() {
                 ;;
             lazarus__pit__subcmd__help,history)
                 cmd="lazarus__pit__subcmd__help__subcmd__history"
+                ;;
+            lazarus__pit__subcmd__help,import)
+                cmd="lazarus__pit__subcmd__help__subcmd__import"
                 ;;
             lazarus__pit__subcmd__help,init)
                 cmd="lazarus__pit__subcmd__help__subcmd__init"
@@ -215,7 +227,7 @@ _lazarus__pit() {
 
     case "${cmd}" in
         lazarus__pit)
-            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate demo completions man help"
+            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats health simulate import demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -754,6 +766,52 @@ _lazarus__pit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lazarus__subcmd__pit__subcmd__health)
+            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lazarus__subcmd__pit__subcmd__heartbeats)
             opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -801,7 +859,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__help)
-            opts="check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats simulate demo completions man help"
+            opts="check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats health simulate import demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -940,6 +998,20 @@ _lazarus__pit() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__health)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         lazarus__subcmd__pit__subcmd__help__subcmd__heartbeats)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -969,6 +1041,20 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__help__subcmd__history)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1232,6 +1318,56 @@ _lazarus__pit() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__import)
+            opts="-v -q -h --out --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --out)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use crate::model::action::Action;
 use crate::sys::account::Account;
-use crate::sys::program::PATH_OF_ROOT;
+use crate::sys::environment;
+
+pub use crate::sys::environment::Own;
 
 /// The variable by which a process is known to belong to an attempt.
 pub(super) const REF: &str = "LAZARUS_REF";
@@ -39,36 +40,6 @@ pub fn is_of_supervisor(name: &str) -> bool {
         || name.starts_with("LISTEN_")
         || name.starts_with("WATCHDOG_")
         || name.starts_with("SUPERVISOR_")
-}
-
-/// Where a user's programs are looked for if nobody says so.
-const PATH_OF_USERS: &str = "/usr/local/bin:/usr/bin:/bin";
-
-/// What may be taken over from the checker's own environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Own {
-    /// `PATH`.
-    pub path: Option<OsString>,
-    /// `LANG`.
-    pub lang: Option<OsString>,
-    /// `TZ`.
-    pub tz: Option<OsString>,
-    /// `HOME`.
-    pub home: Option<OsString>,
-}
-
-impl Own {
-    /// Reads the environment. An empty variable is as good as none.
-    #[must_use]
-    pub fn read() -> Self {
-        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        Self {
-            path: var("PATH"),
-            lang: var("LANG"),
-            tz: var("TZ"),
-            home: var("HOME"),
-        }
-    }
 }
 
 /// What an agent is told beside what every command of an attempt is.
@@ -111,23 +82,9 @@ impl Environment {
         extra: &Extra,
         step: &BTreeMap<String, String>,
     ) -> Result<Self, String> {
-        let same = |value: &Option<OsString>| value.clone().filter(|_| account.is_own());
-        let path = match account.uid {
-            0 => PATH_OF_ROOT,
-            _ => PATH_OF_USERS,
-        };
-        let home = account.home.clone().map(PathBuf::into_os_string);
-        let shell = account.shell.clone().map(PathBuf::into_os_string);
         let mut all = Self::default();
-        all.set("PATH", same(&own.path).unwrap_or_else(|| path.into()));
-        let home = home.or_else(|| same(&own.home));
-        all.set("HOME", home.unwrap_or_else(|| "/".into()));
-        all.set("USER", &account.name);
-        all.set("LOGNAME", &account.name);
-        all.set("SHELL", shell.unwrap_or_else(|| "/bin/sh".into()));
-        all.set("LANG", own.lang.clone().unwrap_or_else(|| "C.UTF-8".into()));
-        if let Some(tz) = &own.tz {
-            all.set("TZ", tz);
+        for (name, value) in environment::base(account, own) {
+            all.set(name, value);
         }
         let before = all.0.len();
         if let Some(uuid) = &extra.uuid {

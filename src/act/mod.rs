@@ -16,6 +16,7 @@ pub mod destroy;
 pub mod environment;
 pub mod heartbeats;
 pub mod init;
+pub mod install;
 pub mod leftovers;
 pub mod logs;
 pub mod news;

@@ -26,6 +26,7 @@ use super::logs::Logs;
 use super::run::Scene;
 use super::signal::Kept;
 use super::spawn::Keeping;
+use crate::core::asking::Asking;
 use crate::model::action::{Action, Done, StepDone};
 use crate::model::cell::Warning;
 use crate::model::event::Event;
@@ -58,6 +59,8 @@ pub struct Surroundings {
     pub own: Own,
     /// How a subject is looked at again.
     pub look: Arc<Look>,
+    /// What is asked about each subject beside its heartbeat.
+    pub questions: Arc<BTreeMap<String, Asking>>,
     /// Which process is kept for a subject.
     pub kept: Kept,
     /// The wall clock.

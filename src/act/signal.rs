@@ -19,19 +19,13 @@ use crate::model::step::{SignalStep, SignalTo, Step};
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
 use crate::observe::again::{self, Sworn};
-use crate::sys::beneath::{self, Mounts, Small};
+use crate::observe::probes::pids::{self, Unread, older};
+use crate::sys::beneath::{self, Mounts};
 use crate::sys::target::{self, Miss, Target};
 use crate::sys::{host, process};
 
 /// How long a heartbeat or a pidfile may take to be read.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// By how much what is written may seem older than the process that wrote it: many write whole
-/// seconds.
-const ROUNDING: Duration = Duration::from_secs(1);
-
-/// The most that a pidfile may hold, in bytes.
-const LARGEST_PIDFILE: usize = 4096;
 
 /// Who knows which process is kept for a subject.
 #[derive(Clone)]
@@ -135,7 +129,7 @@ fn of_heartbeat(scene: &Scene<'_>) -> Result<(Target, String), Failed> {
     let bound = Bound::of(PATIENCE, scene);
     let what = "its heartbeat was not read";
     let sworn = beside(scene, bound, what, move || again::heartbeat(&look, &place))?;
-    let sworn = sworn.map_err(failed)?;
+    let sworn = sworn.map_err(|e| failed(e.why))?;
     let path = &sworn.path;
     let pid = sworn
         .pid
@@ -165,19 +159,6 @@ fn refusal(target: &Target, sworn: &Sworn, now: Timestamp) -> Option<String> {
     }
     let earliest = sworn.claimed.min(sworn.written);
     older(target, earliest, "its heartbeat", now)
-}
-
-/// Why what was written at a time cannot mean this process.
-fn older(target: &Target, written: Timestamp, what: &str, now: Timestamp) -> Option<String> {
-    if written > now.plus(ROUNDING) {
-        return Some(format!(
-            "may be another by now: {what} is from {written}, which is still to come; was the clock set back?"
-        ));
-    }
-    (target.started > written.plus(ROUNDING)).then(|| {
-        let started = target.started;
-        format!("is another by now: it was started at {started}, and {what} is from {written}")
-    })
 }
 
 /// The process that a file of the operator's names.
@@ -211,24 +192,16 @@ fn read_pidfile(path: &Path) -> Result<(i32, Timestamp), String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir: OwnedFd =
         rustix::fs::openat(&top, dir, flags, Mode::empty()).map_err(beneath::reason)?;
-    let mut buffer = vec![0; LARGEST_PIDFILE + 1];
-    let read = beneath::read_small(&dir, name, &mut buffer, Mounts::Cross);
-    let (stat, length) = match read.map_err(beneath::reason)? {
-        Small::Read(stat, length) => (stat, length),
-        Small::NotRegular(kind) => {
-            let kind = beneath::describe(kind);
-            return Err(format!("it is {kind}, not a regular file"));
-        }
-        Small::TooLarge(size) => {
-            return Err(format!("it has {size} bytes, more than {LARGEST_PIDFILE}"));
-        }
-    };
+    let file = pids::read(&dir, name, Mounts::Cross).map_err(|e| match e {
+        Unread::Errno(errno) => beneath::reason(errno),
+        Unread::Not(why) => why,
+    })?;
     let of_dir = rustix::fs::fstat(&dir).map_err(beneath::reason)?;
     believable(&of_dir)
         .map_err(|why| format!("its directory {why}: anybody could have anything signalled"))?;
-    believable(&stat).map_err(|why| format!("it {why}: anybody could have anything signalled"))?;
-    let pid = first_number(&buffer[..length]).ok_or("its first line is no pid")?;
-    Ok((pid, written(&stat)))
+    believable(&file.stat)
+        .map_err(|why| format!("it {why}: anybody could have anything signalled"))?;
+    Ok((file.pid, file.written))
 }
 
 /// Whether what stands there is the word of root or the running user alone. A directory may be
@@ -251,17 +224,4 @@ fn believable(stat: &Stat) -> Result<(), String> {
             Err(format!("can be written by others (mode {mode:04o})"))
         }
     }
-}
-
-/// When a file was last written. Its modification time can be set at will, its change time not.
-fn written(stat: &Stat) -> Timestamp {
-    let time = |secs: i64, nanos: u64| Timestamp::from_secs(secs).plus(Duration::from_nanos(nanos));
-    time(stat.st_mtime, stat.st_mtime_nsec).min(time(stat.st_ctime, stat.st_ctime_nsec))
-}
-
-fn first_number(text: &[u8]) -> Option<i32> {
-    let line = text.split(|b| *b == b'\n').next()?;
-    let line = std::str::from_utf8(line).ok()?.trim();
-    let digits = !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| line.parse().ok().filter(|pid| *pid > 0))?
 }

@@ -74,6 +74,7 @@ impl Stage {
             logs: Logs::new(self.path("logs"), self.max_bytes),
             own: self.own.clone(),
             look: Arc::new(self.look()),
+            questions: Arc::default(),
             kept: self.kept.clone(),
             now: self.now,
             actor: "run".to_owned(),

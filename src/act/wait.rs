@@ -58,11 +58,13 @@ fn until_healthy(wait: &Wait, scene: &Scene<'_>) -> Result<(), Failed> {
 fn look(bound: Bound, scene: &Scene<'_>) -> Result<Result<Seen, String>, Failed> {
     let (look, action) = (Arc::clone(&scene.around.look), scene.action);
     let (subject, place) = (action.subject.clone(), action.place.clone());
-    let now = scene.around.now;
+    let (now, questions) = (scene.around.now, Arc::clone(&scene.around.questions));
     // The last one is made when the time is up, and a moment is given to it.
     let what = format!("{} could not be looked at", visible(&subject));
-    beside(scene, bound.at_least(LAST_LOOK), &what, move || {
-        again::state(&look, &subject, &place, now())
+    let bound = bound.at_least(LAST_LOOK);
+    beside(scene, bound, &what, move || {
+        let asking = questions.get(&subject);
+        again::state(&look, &subject, asking, &place, (now(), bound.at))
     })
 }
 
@@ -71,6 +73,8 @@ fn is_well(seen: Result<Seen, String>, since: Timestamp) -> Result<(), String> {
     let seen = seen?;
     match seen.last_beat {
         _ if !seen.healthy => Err(seen.why),
+        // What was asked now says how it is now.
+        None if seen.asked_alone => Ok(()),
         Some(last) if last > since => Ok(()),
         Some(last) => Err(format!("its last beat, {last}, is from before this step")),
         None => Err("it has no beat".to_owned()),

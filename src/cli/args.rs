@@ -292,8 +292,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ChannelCommand,
     },
+    /// Answer one HTTP request on standard input and output: /health, /metrics, /status.json
+    Health,
     /// Try plans on a recorded journal or on a made-up scenario, beside those in force
     Simulate(SimulateArgs),
+    /// Turn a resurrection_pool.json or lazarus-pit.toml into config.yaml and plans
+    Import(ImportArgs),
     /// Show it on three agents that live: one is killed, one hangs, one wants your word
     Demo(DemoArgs),
     /// Completions for a shell
@@ -350,6 +354,16 @@ pub struct LogsArgs {
     /// Then show what is added, over midnight and restarts, until it is ended
     #[arg(short, long)]
     pub follow: bool,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file of the earlier tool, JSON or TOML
+    pub file: PathBuf,
+    /// Where config.yaml and plans/ are to be; neither may be there
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
 }
 
 /// Options of `demo`.

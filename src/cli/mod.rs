@@ -10,7 +10,9 @@ mod demo;
 mod destroy;
 mod explain;
 mod generate;
+mod health;
 mod history;
+mod import;
 mod list;
 mod logs;
 mod out;
@@ -188,6 +190,8 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::Beat(args) => cells::beat(&common, &args),
         Command::Heartbeats => cells::heartbeats(&common),
         Command::Channel { command } => channel::channel(&common, command),
+        Command::Health => health::health(&common),
+        Command::Import(args) => import::import(&common, &args),
     }
 }
 

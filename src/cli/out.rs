@@ -69,6 +69,8 @@ impl Owed {
                 "demo" => "lazarus-pit/demo/1",
                 "beat" => "lazarus-pit/beat/1",
                 "heartbeats" => "lazarus-pit/heartbeats/1",
+                "health" => "lazarus-pit/health/1",
+                "import" => "lazarus-pit/import/1",
                 _ => return None,
             })
         });

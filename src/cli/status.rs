@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
 use globset::{GlobBuilder, GlobSetBuilder};
 use serde::Serialize;
@@ -71,6 +72,28 @@ pub(super) fn status(
         warn_all(loaded.warnings);
     }
     Ok(Exit::Healthy.into())
+}
+
+/// Writes the document of the whole state, for those who are not at this command line.
+pub(super) fn write_all(
+    state: &State,
+    state_dir: &Path,
+    now: Timestamp,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let subjects = select(state, None);
+    let state_dir = from_bytes(state_dir.as_os_str().as_encoded_bytes());
+    let shown = Shown {
+        state_dir: &state_dir,
+        last_run: state.last_run.as_ref(),
+        hold: state.hold.as_ref(),
+        memory: &state.memory,
+        remembered: &remembered_of(state, &subjects, None),
+        subjects: &subjects,
+        now,
+    };
+    crate::report::json::to_writer(&shown.document(), out)
+        .map_err(|e| Failure::new(Exit::Defect, e.to_string()))
 }
 
 /// What the state holds of a subject: itself; all agents of a bare cell; or the cell where that

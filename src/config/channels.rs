@@ -79,8 +79,7 @@ impl Check<'_, '_> {
             match value.0.parse::<i64>() {
                 Ok(id) if id > 0 => allowed.push(id),
                 _ => {
-                    let message =
-                        "Telegram's users are known by their numbers here, since names can be given up and taken";
+                    let message = "Telegram's users are known by their numbers here, since names can be given up and taken";
                     self.problems.error(place, message);
                 }
             }
@@ -274,7 +273,12 @@ impl Check<'_, '_> {
             }
         }
         let timeout = keys.raw.timeout.take();
-        let timeout = timeout.map(|Spanned { value: Span(t), place }| (place, t));
+        let timeout = timeout.map(
+            |Spanned {
+                 value: Span(t),
+                 place,
+             }| (place, t),
+        );
         Some(Kind::Exec(Exec {
             command: command.value.into_iter().map(|a| a.value).collect(),
             timeout: self.above_zero(timeout).unwrap_or(TIMEOUT),
@@ -485,8 +489,16 @@ fn holds_a_key(url: &str) -> bool {
 /// True for headers by which a client shows who it is.
 fn is_secret_header(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["authorization", "cookie", "token", "secret", "key", "passw", "signature"]
-        .iter()
-        .any(|word| lower.contains(word))
+    [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "key",
+        "passw",
+        "signature",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
         && lower != "idempotency-key"
 }

@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
+use super::raw_channels::RawChannel;
 use crate::plan::raw::probes::RawProbe;
 use crate::yaml::units::{Seconds, Size, Span};
-use super::raw_channels::RawChannel;
 use crate::yaml::{Pairs, Secret, Spanned};
 
 /// The configuration of lazarus-pit.

@@ -122,12 +122,18 @@ fn judge<'s>(
         return refuse("stale", who, why);
     }
     if heard.at >= asked.expires_at {
-        let why = format!("it came at {}, and the question expired at {}", heard.at, asked.expires_at);
+        let why = format!(
+            "it came at {}, and the question expired at {}",
+            heard.at, asked.expires_at
+        );
         return refuse("expired", who, why);
     }
     // Whoever names its code has seen the question, whatever the service's clock says.
     if heard.code.is_none() && heard.at.plus(GRAIN) < asked.asked_at {
-        let why = format!("it is from {}, and the question from {}", heard.at, asked.asked_at);
+        let why = format!(
+            "it is from {}, and the question from {}",
+            heard.at, asked.asked_at
+        );
         return refuse("older", who, why);
     }
     let plan = plans.plans().iter().find(|plan| plan.name == asked.plan);

@@ -12,6 +12,7 @@ use super::view::{GATEWAY, View};
 use crate::model::cell::{Agent, Cell, Reason, Status};
 use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
+use crate::model::probe::Evidence;
 use crate::model::snapshot::Snapshot;
 use crate::model::state::{Memory, Span, State, SubjectState};
 use crate::model::time::Timestamp;
@@ -196,10 +197,19 @@ pub(super) fn is_quiet(cell: &Cell, noted: &HashSet<&str>, snapshot: &Snapshot) 
 /// True where there is more about one of the cell's agents than its beat, however fresh that is.
 fn is_spoken_of(cell: &Cell, snapshot: &Snapshot) -> bool {
     let Snapshot {
-        ended, evidence, ..
+        ended,
+        evidence,
+        asked,
+        ..
     } = snapshot;
-    let about = |name: &String| ended.contains_key(name) || evidence.contains_key(name);
-    !(ended.is_empty() && evidence.is_empty()) && subjects(cell).any(|s| about(&s.name()))
+    let is_well = |asked: &Evidence| asked.sum == Some(Condition::Healthy);
+    let about = |name: &String| {
+        ended.contains_key(name)
+            || evidence.contains_key(name)
+            || asked.get(name).is_some_and(|asked| !is_well(asked))
+    };
+    let nothing = ended.is_empty() && evidence.is_empty() && asked.is_empty();
+    !nothing && subjects(cell).any(|s| about(&s.name()))
 }
 
 pub(super) fn case<'a>(

@@ -1,4 +1,4 @@
-//! A plan's steps, filled in for one subject.
+//! A plan's templates, filled in for one subject.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,19 @@ impl Case<'_> {
         if plan.steps.is_empty() {
             return Ok(Vec::new());
         }
+        self.in_context(Some(plan), |context| {
+            let mut fill = |t: &Template| t.render(context);
+            let steps = plan.steps.iter();
+            steps.map(|step| step.try_map(&mut fill)).collect()
+        })
+    }
+
+    /// Hands what templates can name of it to `fill`.
+    pub(super) fn in_context<T>(
+        &self,
+        plan: Option<&Plan>,
+        fill: impl FnOnce(&Context<'_>) -> Result<T, String>,
+    ) -> Result<T, String> {
         let labels = BTreeMap::new();
         let cell_root = match self.view.cell {
             Some(cell) => format!("{}/{}", self.root.trim_end_matches('/'), cell.id),
@@ -39,28 +52,25 @@ impl Case<'_> {
                     name,
                     home: &cell_root,
                 });
-                let written = plan.steps.iter().find_map(|step| match step {
-                    Step::Spawn(spawn) => spawn.home.as_ref(),
-                    _ => None,
-                });
+                let written = plan.and_then(home);
                 let home = written.map(|home| home.render(&context)).transpose()?;
                 if let (Some(home), true) = (&home, context.agent.is_some()) {
                     let context = Context {
                         agent: Some(template::AgentContext { name, home }),
                         ..context
                     };
-                    return fill(plan, &context);
+                    return fill(&context);
                 }
             }
         }
-        fill(plan, &context)
+        fill(&context)
     }
 }
 
-fn fill(plan: &Plan, context: &Context<'_>) -> Result<Vec<Step>, String> {
-    let mut fill = |t: &Template| t.render(context);
-    plan.steps
-        .iter()
-        .map(|step| step.try_map(&mut fill))
-        .collect()
+/// The `home` that a plan gives to the agent that it starts.
+fn home(plan: &Plan) -> Option<&Template> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::Spawn(spawn) => spawn.home.as_ref(),
+        _ => None,
+    })
 }

@@ -7,6 +7,7 @@ use super::judge::Case;
 use super::mass::Mass;
 use super::rules::Rules;
 use super::ruling::Ruling;
+use super::view::View;
 use crate::model::action::{Action, Place};
 use crate::model::cell::{Code, Reason};
 use crate::model::condition::Condition;
@@ -247,14 +248,6 @@ impl<'a> Fleet<'a> {
 
 /// The attempt that is made when a plan's steps are carried out for a subject.
 pub(super) fn action(case: &Case<'_>, plan: &Plan, steps: Vec<Step>, root: &str) -> Action {
-    let cell = case.view.cell.map(|cell| {
-        let dir = format!("{}/{}", root.trim_end_matches('/'), cell.id);
-        (cell.id.to_string(), dir.into())
-    });
-    let name = match case.view.who {
-        crate::plan::Who::Gateway(name) => name,
-        crate::plan::Who::Agent { cell, agent, .. } => agent.unwrap_or(cell),
-    };
     Action {
         subject: case.view.name.clone(),
         incident: case.incident.clone(),
@@ -268,11 +261,24 @@ pub(super) fn action(case: &Case<'_>, plan: &Plan, steps: Vec<Step>, root: &str)
         verify_within: plan.verify_within,
         window: plan.limits.within,
         stale_after: plan.stale_after,
-        place: Place {
-            cell,
-            name: name.to_owned(),
-        },
+        place: place(&case.view, root),
         resumed: false,
+    }
+}
+
+/// Where a subject is.
+pub(super) fn place(view: &View<'_>, root: &str) -> Place {
+    let cell = view.cell.map(|cell| {
+        let dir = format!("{}/{}", root.trim_end_matches('/'), cell.id);
+        (cell.id.to_string(), dir.into())
+    });
+    let name = match view.who {
+        crate::plan::Who::Gateway(name) => name,
+        crate::plan::Who::Agent { cell, agent, .. } => agent.unwrap_or(cell),
+    };
+    Place {
+        cell,
+        name: name.to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Subjects that were down and are not there any more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::decide::{self, subjects};
 use super::view::View;
@@ -41,6 +41,37 @@ pub fn gone<'s>(
     };
     let subjects = state.subjects.iter();
     subjects.filter(|(subject, _)| is_gone(subject)).collect()
+}
+
+/// Subjects of whose probes the state has something, and about which nothing is asked any more:
+/// their plans have no probes now, or (where absence is to be believed) they are not there.
+#[must_use]
+pub fn unasked<'s>(
+    snapshot: &Snapshot,
+    state: &'s State,
+    in_scope: &dyn Fn(&str) -> bool,
+    vanished: bool,
+) -> Vec<&'s String> {
+    let subjects = state.probes.keys();
+    let mut left = subjects
+        .filter(|subject| !snapshot.asked.contains_key(*subject))
+        .peekable();
+    if left.peek().is_none() {
+        return Vec::new();
+    }
+    let cells: HashMap<&str, &Cell> = snapshot.cells.iter().map(|c| (&*c.id, c)).collect();
+    let nothing_is_asked = |subject: &&String| {
+        let cell = decide::cell_of(subject);
+        match decide::is_gateway(subject) {
+            true => snapshot.full,
+            false if !in_scope(cell) => false,
+            false => match cells.get(cell) {
+                Some(cell) => agents_known(cell),
+                None => vanished,
+            },
+        }
+    };
+    left.filter(nothing_is_asked).collect()
 }
 
 /// What there is to say of those whose incident ends with that.

@@ -51,6 +51,7 @@ pub fn apply(state: &mut State, event: &Event) {
     state.applied = event.seq;
     match event.event {
         Kind::StatusChanged => status_changed(state, event),
+        Kind::Probed => probed(state, event),
         Kind::IncidentOpened => incident_opened(state, event),
         Kind::IncidentClosed => incident_closed(state, event),
         Kind::RunFinished => run_finished(state, event),
@@ -120,6 +121,14 @@ fn status_changed(state: &mut State, event: &Event) {
         incident,
     };
     state.subjects.insert(subject.clone(), entry);
+}
+
+fn probed(state: &mut State, event: &Event) {
+    let subject = event.subject.clone().unwrap_or_default();
+    match event.probes.is_empty() {
+        true => state.probes.remove(&subject),
+        false => state.probes.insert(subject, event.probes.clone()),
+    };
 }
 
 fn incident_opened(state: &mut State, event: &Event) {

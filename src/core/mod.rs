@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod answers;
+pub mod asking;
 pub mod budget;
 pub mod classify;
 mod consent;
 pub mod decide;
+pub mod evidence;
 mod filling;
 mod fleet;
 pub mod gone;

@@ -249,12 +249,16 @@ pub(super) fn tidy(state: &mut State, now: Timestamp, told: bool) {
         *post != Post::default()
     });
     state.told.retain(|_, told_of| {
-        told_of.opened.iter_mut().for_each(|at| *at = (*at).min(now));
+        told_of
+            .opened
+            .iter_mut()
+            .for_each(|at| *at = (*at).min(now));
         let counts = |at: &Timestamp| now.since(*at) < FLAPPING_WITHIN;
         told_of.opened.retain(counts);
         told_of.incidents.retain(|incident| {
             let flaps = incident.channels.values().any(|m| m.flapping && !m.over);
-            let told_of = !incident.channels.is_empty() && incident.channels.values().all(|m| m.over);
+            let told_of =
+                !incident.channels.is_empty() && incident.channels.values().all(|m| m.over);
             !told || !(incident.closed.is_some() || told_of) || flaps
         });
         for incident in &mut told_of.incidents {

@@ -1,6 +1,7 @@
 //! What a look at the world and the decisions about it add to the journal.
 
 use super::decide::{self, Decisions, subjects};
+use super::evidence::Streaks;
 use super::gone;
 use super::ledger::{MASS_FAILURE, OVER};
 use super::view::View;
@@ -33,6 +34,7 @@ pub struct Sweep<'a> {
 /// What comes behind the cells.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rest {
+    Probes,
     Gateways,
     Gone,
     Fleet,
@@ -57,7 +59,7 @@ impl<'a> Sweep<'a> {
             run,
             code,
             next: 0,
-            rest: Rest::Gateways,
+            rest: Rest::Probes,
         }
     }
 
@@ -86,6 +88,10 @@ impl<'a> Sweep<'a> {
         }
         while events.is_empty() && self.rest != Rest::Nothing {
             self.rest = match self.rest {
+                Rest::Probes => match self.probes(state, in_scope, vanished, &mut events) {
+                    true => Rest::Probes,
+                    false => Rest::Gateways,
+                },
                 Rest::Gateways => {
                     for gateway in &self.snapshot.gateways {
                         let view = View::of_gateway(gateway, self.snapshot);
@@ -235,6 +241,31 @@ impl<'a> Sweep<'a> {
             reason: Some(reason.into()),
             ..self.event(Kind::IncidentClosed, subject)
         }
+    }
+
+    /// How far probes are, where that is other than the state has it; and that there is nothing to
+    /// remember of subjects about which nothing is asked any more. True where there is more.
+    fn probes(
+        &self,
+        state: &State,
+        in_scope: &dyn Fn(&str) -> bool,
+        vanished: bool,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let none = Streaks::new();
+        let asked = self.snapshot.asked.iter();
+        let changed = asked.filter(|(subject, evidence)| {
+            *state.probes.get(*subject).unwrap_or(&none) != evidence.streaks
+        });
+        let changed = changed.map(|(subject, evidence)| (subject, &evidence.streaks));
+        let left = gone::unasked(self.snapshot, state, in_scope, vanished);
+        let left = left.into_iter().map(|subject| (subject, &none));
+        let mut all = changed.chain(left);
+        events.extend(all.by_ref().take(BATCH).map(|(subject, streaks)| Event {
+            probes: streaks.clone(),
+            ..self.event(Kind::Probed, subject)
+        }));
+        all.next().is_some()
     }
 
     /// Subjects that the state has and the snapshot has not. The incident is closed first: a run

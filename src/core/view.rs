@@ -7,6 +7,7 @@ use crate::core::decide::Subject;
 use crate::model::action::Ended;
 use crate::model::cell::{Beat, Cell, Reason, Status};
 use crate::model::condition::Condition;
+use crate::model::probe::Evidence;
 use crate::model::snapshot::{Gateway, Snapshot};
 use crate::model::state::Traits;
 use crate::model::time::Timestamp;
@@ -60,12 +61,23 @@ pub fn as_a_whole(base: Condition, plan: Option<&Plan>) -> Condition {
     }
 }
 
+/// True where more was asked about a subject, and too little of it could be to tell what it is.
+fn is_open(asked: Option<&Evidence>) -> bool {
+    asked.is_some_and(|asked| asked.sum.is_none())
+}
+
+/// Why a subject is what it is, beside what its heartbeat says.
+fn beside(asked: Option<&Evidence>) -> &[Reason] {
+    asked.map_or(&[], |asked| &asked.reasons)
+}
+
 impl<'a> View<'a> {
     /// An agent, or a cell whose agents cannot be known.
     #[must_use]
     pub fn of(subject: &Subject<'a>, snapshot: &'a Snapshot) -> Self {
         let name = subject.name();
         let agent = subject.agent;
+        let asked = snapshot.asked.get(&name);
         Self {
             who: Who::Agent {
                 cell: &subject.cell.id,
@@ -74,11 +86,11 @@ impl<'a> View<'a> {
             },
             cell: Some(subject.cell),
             base: subject.status().into(),
-            observed: subject.observed(),
+            observed: subject.observed() && !is_open(asked),
             beat: agent.and_then(|a| a.beat.as_ref()),
             evidence: snapshot.evidence.get(&name).copied(),
             ended: snapshot.ended.get(&name),
-            reasons: subject.reasons().collect(),
+            reasons: subject.reasons().chain(beside(asked)).collect(),
             name,
         }
     }
@@ -87,15 +99,16 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn of_gateway(gateway: &'a Gateway, snapshot: &'a Snapshot) -> Self {
         let name = format!("{GATEWAY}{}", gateway.name);
+        let asked = snapshot.asked.get(&name);
         Self {
             who: Who::Gateway(&gateway.name),
             cell: None,
             base: gateway.condition,
             observed: gateway.observed,
             beat: gateway.beat.as_ref(),
-            evidence: None,
+            evidence: asked.and_then(|asked| asked.sum),
             ended: snapshot.ended.get(&name),
-            reasons: gateway.reasons.iter().collect(),
+            reasons: gateway.reasons.iter().chain(beside(asked)).collect(),
             name,
         }
     }
@@ -151,7 +164,8 @@ impl<'a> View<'a> {
     pub fn moment(&self, condition: Condition) -> Option<Timestamp> {
         match condition {
             Condition::Exited => self.ended.map(|end| end.at),
-            Condition::Stale | Condition::Dead if self.is_stale() => {
+            // With probes it was dead no earlier than the last of them said so, which is now.
+            Condition::Stale | Condition::Dead if self.is_stale() && self.evidence.is_none() => {
                 self.beat.map(|beat| beat.stale_at)
             }
             _ => None,

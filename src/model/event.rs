@@ -1,10 +1,13 @@
 //! The journal's events: one JSON object a line.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::channel::Message;
 use super::condition::Condition;
 use super::post::Marked;
+use super::probe::Streak;
 use super::process::ProcessStatus;
 use super::snapshot::{RootMark, Summary};
 use super::state::Traits;
@@ -22,6 +25,8 @@ pub enum Kind {
     RunKilled,
     /// A subject's status is another than before.
     StatusChanged,
+    /// A subject's probes are further, or back, on the way to another standing.
+    Probed,
     /// A subject went down.
     IncidentOpened,
     /// A subject is healthy again, or gone.
@@ -180,6 +185,9 @@ pub struct Event {
     /// `status_changed`: the reasons' codes. Text, so that a newer version's code is no bad line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// `probed`: how far its probes are; those that are left out are good and have been.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probes: BTreeMap<String, Streak>,
     /// `incident_opened`: since when it has been down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down_since: Option<Timestamp>,
@@ -288,6 +296,7 @@ impl Event {
             since: None,
             traits: Traits::default(),
             reasons: Vec::new(),
+            probes: BTreeMap::new(),
             down_since: None,
             down_for: None,
             scope: Vec::new(),

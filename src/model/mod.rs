@@ -9,6 +9,7 @@ pub mod event;
 pub mod exit;
 pub mod filename;
 pub mod post;
+pub mod probe;
 pub mod process;
 pub mod protection;
 pub mod reason;

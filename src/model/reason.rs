@@ -32,6 +32,10 @@ pub enum Code {
     NoAgents,
     /// It could not be looked at.
     Unreadable,
+    /// A probe's answer is bad.
+    Probe,
+    /// A probe could not be asked, which changes nothing here.
+    NotAsked,
     /// It is healthy again (a decision's reason).
     Recovered,
     /// The cell is frozen (a decision's reason).
@@ -117,6 +121,8 @@ impl Code {
             Code::Stale => "stale",
             Code::NoAgents => "no_agents",
             Code::Unreadable => "unreadable",
+            Code::Probe => "probe",
+            Code::NotAsked => "not_asked",
             Code::Recovered => "recovered",
             Code::Frozen => "frozen",
             Code::NoPlan => "no_plan",

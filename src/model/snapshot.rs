@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::action::Ended;
 use super::cell::{Beat, Cell, Reason, Status, Warning};
 use super::condition::Condition;
+use super::probe::Evidence;
 use super::time::Timestamp;
 
 /// The missions root, as far as it tells one from another.
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub ended: BTreeMap<String, Ended>,
     /// What all evidence about a cell's agent adds up to, where more than its heartbeat was asked.
     pub evidence: BTreeMap<String, Condition>,
+    /// The same piece by piece, for all subjects about which more than the heartbeat was asked.
+    pub asked: BTreeMap<String, Evidence>,
     /// How long ago this host was booted; `None` where the kernel does not say.
     pub uptime: Option<Duration>,
     /// What else was noticed.
@@ -76,6 +79,7 @@ impl Snapshot {
             gateways: Vec::new(),
             ended: BTreeMap::new(),
             evidence: BTreeMap::new(),
+            asked: BTreeMap::new(),
             uptime: None,
             warnings: Vec::new(),
         }

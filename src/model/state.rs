@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::action::{AttemptResult, Ended};
 use super::condition::Condition;
 use super::post::{Post, Told};
+use super::probe::Streak;
 use super::snapshot::RootMark;
 use super::time::Timestamp;
 
@@ -22,6 +23,9 @@ pub struct State {
     /// What outlasts an incident: attempts, approvals, pauses.
     #[serde(default)]
     pub memory: BTreeMap<String, Memory>,
+    /// How far probes are that are not good and have been: by subject, and by what each is known by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probes: BTreeMap<String, BTreeMap<String, Streak>>,
     /// The mass failure that is going on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,

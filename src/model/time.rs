@@ -99,15 +99,28 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Years beyond 9999 (a hostile heartbeat's) have no RFC 3339 form: the nearest that has.
-        let t = jiff::Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
+impl Timestamp {
+    /// As HTTP writes it (RFC 9110): `Sat, 21 Nov 2026 10:26:52 GMT`.
+    #[must_use]
+    pub fn http(self) -> String {
+        self.nearest()
+            .strftime("%a, %d %b %Y %H:%M:%S GMT")
+            .to_string()
+    }
+
+    /// Years beyond 9999 (a hostile heartbeat's) have no RFC 3339 form: the nearest that has.
+    fn nearest(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN
         } else {
             jiff::Timestamp::MAX
-        });
-        write!(f, "{t:.6}")
+        })
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", self.nearest())
     }
 }
 

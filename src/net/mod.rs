@@ -9,13 +9,16 @@
 
 #[cfg(feature = "nostr")]
 mod address;
+pub mod names;
 #[cfg(feature = "nostr")]
 pub mod socket;
 
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use ureq::http::{HeaderValue, Method, Request, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -31,6 +34,10 @@ const BUFFER_IN: usize = MOST_HEADERS + (8 << 10);
 
 /// As much is held of what goes out, in bytes.
 const BUFFER_OUT: usize = 8 << 10;
+
+/// The same for one of many that are asked at once: headers, what is held of what comes in, and of
+/// what goes out.
+const OF_MANY: [usize; 3] = [16 << 10, 18 << 10, 4 << 10];
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -111,6 +118,9 @@ pub enum Failure {
     Name,
     /// Nobody took the connection, or it broke off.
     Connection,
+    /// This host could not even try: no descriptor or memory left, no network, no permission. That
+    /// says nothing about the server.
+    Here,
     /// It was taken, and what came is not to be believed: no HTTP, a bad certificate.
     Answer,
 }
@@ -152,23 +162,43 @@ pub fn is_redirect(status: u16) -> bool {
 /// Makes the request and waits for the answer.
 #[must_use]
 pub fn ask(ask: &Ask) -> Came {
+    make(ask, None)
+}
+
+/// The same, at these addresses of its host, which is not looked up, and past any proxy that the
+/// environment names. For many that are asked at once: headers may be a quarter as long.
+#[must_use]
+pub fn ask_at(ask: &Ask, addresses: &[SocketAddr]) -> Came {
+    make(ask, Some(addresses))
+}
+
+fn make(ask: &Ask, addresses: Option<&[SocketAddr]>) -> Came {
     let failed = |kind, why: String| Came::Failed(Failed { kind, why });
     let roots = match &ask.authorities {
         Authorities::Public => RootCerts::WebPki,
         Authorities::Private(all) => RootCerts::Specific(Arc::clone(all)),
     };
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let mut config = ureq::Agent::config_builder();
+    let mut bounds = [MOST_HEADERS, BUFFER_IN, BUFFER_OUT];
+    if addresses.is_some() {
+        config = config.proxy(None);
+        bounds = OF_MANY;
+    }
+    let config = config
         .timeout_global(Some(ask.time.max(Duration::from_millis(1))))
         .max_redirects(0)
         .http_status_as_error(false)
-        .max_response_header_size(MOST_HEADERS)
-        .input_buffer_size(BUFFER_IN)
-        .output_buffer_size(BUFFER_OUT)
+        .max_response_header_size(bounds[0])
+        .input_buffer_size(bounds[1])
+        .output_buffer_size(bounds[2])
         .max_idle_connections(0)
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .user_agent(concat!("lazarus-pit/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
+        .build();
+    let agent = match addresses {
+        None => ureq::Agent::new_with_config(config),
+        Some(addresses) => names::agent_at(config, addresses),
+    };
     let Ok(method) = Method::from_bytes(ask.method.as_bytes()) else {
         let why = format!("{} is not a method", visible(&ask.method));
         return failed(Failure::Request, why);
@@ -257,6 +287,41 @@ pub fn host(url: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{port}"))
 }
 
+/// True for what a connection is answered where this host itself is what stands in the way: its
+/// limits, its rights, its network.
+#[must_use]
+pub fn is_of_this_host(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOMEM
+            | Errno::NOBUFS
+            | Errno::ACCESS
+            | Errno::PERM
+            | Errno::NETUNREACH
+            | Errno::NETDOWN
+            | Errno::ADDRNOTAVAIL
+            | Errno::ADDRINUSE
+            | Errno::AFNOSUPPORT
+            | Errno::PROTONOSUPPORT
+            | Errno::PROTOTYPE
+            | Errno::INVAL
+    )
+}
+
+/// Host and port that a URL leads to; `None` for one that is neither http nor https.
+#[must_use]
+pub fn host_and_port(url: &str) -> Option<(String, u16)> {
+    let uri = url.parse::<Uri>().ok()?;
+    let port = match uri.scheme_str()? {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(port)))
+}
+
 fn kind(error: &ureq::Error) -> Failure {
     match error {
         ureq::Error::HostNotFound => Failure::Name,
@@ -264,7 +329,11 @@ fn kind(error: &ureq::Error) -> Failure {
             Failure::Request
         }
         ureq::Error::ConnectionFailed => Failure::Connection,
-        ureq::Error::Io(e) if rustix::io::Errno::from_io_error(e).is_some() => Failure::Connection,
+        ureq::Error::Io(e) => match Errno::from_io_error(e) {
+            Some(errno) if is_of_this_host(errno) => Failure::Here,
+            Some(_) => Failure::Connection,
+            None => Failure::Answer,
+        },
         _ => Failure::Answer,
     }
 }
@@ -278,11 +347,11 @@ fn describe(error: &ureq::Error) -> String {
         ureq::Error::InvalidProxyUrl => {
             "the proxy that the environment names cannot be used".into()
         }
-        ureq::Error::LargeResponseHeader(..) => {
-            format!("the headers of the answer have more than {MOST_HEADERS} bytes")
+        ureq::Error::LargeResponseHeader(_, most) => {
+            format!("the headers of the answer have more than {most} bytes")
         }
         ureq::Error::Protocol(_) => "the answer is no HTTP".into(),
-        ureq::Error::Io(e) => match rustix::io::Errno::from_io_error(e) {
+        ureq::Error::Io(e) => match Errno::from_io_error(e) {
             Some(errno) => beneath::reason(errno),
             // TLS speaks here too, with names from the other side's certificate.
             None => visible(&shortened(&e.to_string(), 200)).into_owned(),

@@ -7,16 +7,22 @@
 use std::ffi::CString;
 use std::num::NonZeroI32;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::cell::{self, Scratch};
+use super::probes::{self, About, Asker};
 use super::{Look, gateways};
+use crate::core::asking::Asking;
 use crate::core::classify::classify;
 use crate::core::decide::{Subject, subjects};
 use crate::model::action::Place;
 use crate::model::cell::{AgentFacts, CellFacts, HeartbeatFact, Reason, Status};
 use crate::model::condition::Condition;
+use crate::model::probe::Word;
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
+use crate::sys::environment::Own;
 use crate::sys::{beneath, process};
 
 /// How a subject is, by its heartbeat.
@@ -27,6 +33,8 @@ pub struct Seen {
     /// When it last beat, as far as that is believed; of a cell's agents the one that is silent
     /// the longest.
     pub last_beat: Option<Timestamp>,
+    /// True where it has probes and no heartbeat: what they say now is news by itself.
+    pub asked_alone: bool,
     /// Why it is not healthy, for people.
     pub why: String,
 }
@@ -46,11 +54,51 @@ pub struct Sworn {
     pub path: String,
 }
 
-/// Looks at a subject as a run does. It may hang, and the calling thread loses its descriptors.
+/// Looks at a subject as a run does, and asks its probes, until then at most. It may hang, and the
+/// calling thread loses its descriptors.
 ///
 /// # Errors
 /// A sentence: what could not be looked at, and why. That is not the same as not being healthy.
-pub fn state(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Result<Seen, String> {
+pub fn state(
+    look: &Arc<Look>,
+    subject: &str,
+    asking: Option<&Asking>,
+    place: &Place,
+    (now, until): (Timestamp, Instant),
+) -> Result<Seen, String> {
+    let mut seen = by_heartbeat(look, subject, place, now)?;
+    let Some(asking) = asking else {
+        return Ok(seen);
+    };
+    if asking.heartbeat.is_none() {
+        seen.healthy = true;
+        seen.asked_alone = true;
+        seen.why.clear();
+    }
+    let all = asking.questions.iter().map(|question| About {
+        place: Arc::clone(&asking.place),
+        question: question.clone(),
+    });
+    let root = place.cell.as_ref().and_then(|(_, dir)| dir.parent());
+    let asker = Asker {
+        look: Arc::clone(look),
+        told_root: root.unwrap_or(&look.root).to_owned(),
+        until,
+        now,
+        own: Own::read(),
+    };
+    for answer in probes::ask(all.collect(), asker) {
+        if answer.word != Word::Good {
+            seen.healthy = false;
+            let apart = if seen.why.is_empty() { "" } else { "; " };
+            seen.why
+                .push_str(&format!("{apart}{}: {}", answer.asked, answer.message));
+        }
+    }
+    Ok(seen)
+}
+
+fn by_heartbeat(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Result<Seen, String> {
     let mut scratch = Scratch::new();
     let Some((cell, _)) = &place.cell else {
         let top = process::alone().map_err(|e| of_root("/", e))?;
@@ -62,6 +110,7 @@ pub fn state(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Resul
             true => Ok(Seen {
                 healthy: seen.condition == Condition::Healthy,
                 last_beat: seen.beat.map(|beat| beat.last),
+                asked_alone: false,
                 why: sentence(seen.reasons.iter()),
             }),
             false => Err(sentence(seen.reasons.iter())),
@@ -91,6 +140,7 @@ pub fn state(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Resul
     Ok(Seen {
         healthy: seen.status() == Status::Healthy,
         last_beat: beat.map(|beat| beat.last),
+        asked_alone: false,
         why: match seen.agent {
             Some(_) => sentence(seen.reasons()),
             None => sentence(cell.all_reasons()),
@@ -98,20 +148,33 @@ pub fn state(look: &Look, subject: &str, place: &Place, now: Timestamp) -> Resul
     })
 }
 
+/// Why there is no word of a heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsworn {
+    /// True where it could not be looked at, which says nothing.
+    pub unread: bool,
+    /// The sentence for people.
+    pub why: String,
+}
+
+impl From<String> for Unsworn {
+    fn from(why: String) -> Self {
+        Self { unread: true, why }
+    }
+}
+
 /// Reads a subject's heartbeat. It may hang, and the calling thread loses its descriptors.
 ///
 /// # Errors
-/// A sentence: there is none, it cannot be used, or it could not be read.
-pub fn heartbeat(look: &Look, place: &Place) -> Result<Sworn, String> {
+/// There is none, it cannot be used, or it could not be read.
+pub fn heartbeat(look: &Look, place: &Place) -> Result<Sworn, Unsworn> {
     let mut scratch = Scratch::new();
     let (path, fact, owner) = match &place.cell {
         None => {
             let top = process::alone().map_err(|e| of_root("/", e))?;
             let Some(path) = &gateway(look, &place.name)?.heartbeat else {
-                return Err(format!(
-                    "{} has no heartbeat configured",
-                    visible(&place.name)
-                ));
+                let name = visible(&place.name);
+                return Err(format!("{name} has no heartbeat configured").into());
             };
             let (fact, owner) = gateways::read(&top, path, &mut scratch);
             (path.to_string_lossy().into_owned(), fact, owner)
@@ -126,23 +189,24 @@ pub fn heartbeat(look: &Look, place: &Place) -> Result<Sworn, String> {
             }) = agent
             else {
                 let why = why.unwrap_or_else(|| "its cell's manifest does not name it".to_owned());
-                return Err(format!("{}: {why}", visible(&place.name)));
+                return Err(format!("{}: {why}", visible(&place.name)).into());
             };
             let path = dir.join(&*path).to_string_lossy().into_owned();
             (path, heartbeat, owner)
         }
     };
     let path = visible(&path).into_owned();
+    let lacks = |why| Unsworn { unread: false, why };
     let heartbeat = match fact {
         HeartbeatFact::Seen(heartbeat) => heartbeat,
-        HeartbeatFact::Absent => return Err(format!("there is no {path}")),
-        HeartbeatFact::Unusable(_, why) => return Err(format!("{path}: {why}")),
+        HeartbeatFact::Absent => return Err(lacks(format!("there is no {path}"))),
+        HeartbeatFact::Unusable(_, why) => return Err(lacks(format!("{path}: {why}"))),
         HeartbeatFact::Unreadable(why) => {
-            return Err(format!("{path}: it could not be read: {why}"));
+            return Err(format!("{path}: it could not be read: {why}").into());
         }
     };
     let Some(owner) = owner else {
-        return Err(format!("{path}: whose it is could not be told"));
+        return Err(format!("{path}: whose it is could not be told").into());
     };
     Ok(Sworn {
         pid: heartbeat.pid,

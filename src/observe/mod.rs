@@ -11,6 +11,7 @@ mod json;
 pub mod manifest;
 pub mod mounts;
 mod pool;
+pub mod probes;
 mod root;
 
 pub use gateways::Watched;
@@ -72,6 +73,7 @@ pub fn snapshot(look: Look, now: Timestamp) -> Result<Snapshot, Failure> {
         gateways,
         ended: std::collections::BTreeMap::new(),
         evidence: std::collections::BTreeMap::new(),
+        asked: std::collections::BTreeMap::new(),
         uptime: crate::sys::host::uptime(),
         warnings: seen.warnings,
     })

@@ -87,6 +87,7 @@ pub(super) fn carry_out(
             logs: logs(),
             own: Own::read(),
             look: Arc::new(look(config, &request.plans, None, &request.trust, deadline)),
+            questions: Arc::clone(&judged.questions),
             kept: kept(keeping.as_ref()),
             now: host::now,
             actor: request.actor(),

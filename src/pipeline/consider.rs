@@ -11,7 +11,6 @@ use crate::model::exit::Failure;
 use crate::model::snapshot::Snapshot;
 use crate::model::state::State;
 use crate::model::time::Timestamp;
-use crate::plan::{Plan, PlanSet};
 use crate::report::bounded;
 use crate::store::dir::StateDir;
 use crate::store::lock;
@@ -67,21 +66,4 @@ pub(super) fn peek_settled(
     loaded.warnings.append(&mut kept.warnings);
     let ended = kept.ended();
     Ok((loaded, ended))
-}
-
-/// What plans ask for that this version does not do yet: it must not be found out at night.
-pub(super) fn undone(plans: &PlanSet) -> Vec<Warning> {
-    let warn =
-        |code, plan: &Plan, message: String| Warning::about(code, plan.name.as_str(), message);
-    let mut warnings = Vec::new();
-    for plan in plans.plans() {
-        if !plan.probes.is_empty() {
-            let message = format!(
-                "the probes of plan {} are not asked by this version: it decides on the other evidence",
-                plan.name
-            );
-            warnings.push(warn("probes_not_asked", plan, message));
-        }
-    }
-    warnings
 }

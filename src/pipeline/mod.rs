@@ -12,6 +12,7 @@ mod ending;
 mod kept;
 mod ordering;
 mod people;
+mod probing;
 mod service;
 mod settling;
 pub mod word;
@@ -51,6 +52,7 @@ pub use cells::tell_of_word;
 pub use consider::{Considered, consider};
 use kept::Kept;
 pub use ordering::{CLOSED, Order};
+use probing::Questions;
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -101,6 +103,8 @@ struct Judged {
     snapshot: Snapshot,
     summary: Summary,
     decisions: Decisions,
+    /// What was asked about whom.
+    questions: Questions,
     /// What an operator has ordered to be done.
     ordered: Vec<Action>,
     /// What was, or would be, done.
@@ -191,6 +195,7 @@ fn judge(
         snapshot.cells.places(),
         request.began.elapsed()
     );
+    let questions = probing::probe(request, &mut snapshot, state, now, deadline);
     let summary = Summary::of(snapshot.cells.iter());
     let (decisions, held, exit) = decide(request, &snapshot, state, state_lost, now);
     let mut warnings = held;
@@ -198,7 +203,6 @@ fn judge(
         let message = "no cell matches --cell: nothing was looked at";
         warnings.push(Warning::new("no_match", message));
     }
-    warnings.extend(consider::undone(&request.plans));
     warnings.extend(service::warning(request));
     warnings.append(&mut snapshot.warnings);
     warnings.extend(
@@ -210,6 +214,7 @@ fn judge(
     Ok(Judged {
         snapshot,
         summary,
+        questions,
         ordered: Vec::new(),
         actions: Vec::new(),
         totals: BTreeMap::new(),
@@ -410,8 +415,15 @@ fn locked(
     hearing
         .take_late(request, &mut store, &about.id)
         .map_err(of_store)?;
-    people::tell(request, &mut store, &mut judged, &about.id, deadline, hearing)
-        .map_err(of_store)?;
+    people::tell(
+        request,
+        &mut store,
+        &mut judged,
+        &about.id,
+        deadline,
+        hearing,
+    )
+    .map_err(of_store)?;
     let last = Event {
         exit: Some(judged.exit.code()),
         summary: Some(judged.summary),

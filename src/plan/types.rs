@@ -246,6 +246,27 @@ pub struct Probe {
     pub successes: u32,
 }
 
+impl Probe {
+    /// `tcp`, `http`, `process`, `exec` or `file`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.kind {
+            ProbeKind::Tcp(_) => "tcp",
+            ProbeKind::Http(_) => "http",
+            ProbeKind::Process(_) => "process",
+            ProbeKind::Exec(_) => "exec",
+            ProbeKind::File(_) => "file",
+        }
+    }
+
+    /// What it is known by from run to run: another one as soon as it asks for something else.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let asks = serde_json::to_vec(&self.kind).unwrap_or_default();
+        format!("{}-{:08x}", self.word(), crc32fast::hash(&asks))
+    }
+}
+
 /// What a probe asks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

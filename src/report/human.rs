@@ -5,8 +5,10 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::table::{self, Field};
+use crate::core::view::{GATEWAY, View};
 use crate::model::action::{Done, StepDone, StepResult};
 use crate::model::cell::{Cell, Reason, Status};
+use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
 use crate::model::text::shortened;
@@ -47,6 +49,12 @@ pub fn write(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<(
     if down > 0 {
         cells(report, out, style)?;
         more(out, down, "cells that are not healthy")?;
+        writeln!(out)?;
+    }
+    let told = witnessed(report).count() as u64;
+    if told > 0 {
+        witnesses(report, out, style)?;
+        more(out, told, "subjects that probes speak against")?;
         writeln!(out)?;
     }
     if decided > 0 {
@@ -90,6 +98,41 @@ fn about(cell: &Cell) -> (String, String) {
         2 => (name, format!("{why} (and one more of its agents)")),
         n => (name, format!("{why} (and {} more of its agents)", n - 1)),
     }
+}
+
+/// Gateways, and agents with probes, that are not healthy by all evidence.
+fn witnessed(report: &Report) -> impl Iterator<Item = (&'static str, String, String)> {
+    let snapshot = &report.snapshot;
+    let told = |name: &str, condition: Condition, reasons: &[&Reason]| {
+        let why: Vec<&str> = reasons.iter().map(|r| r.message.as_str()).collect();
+        let why = shortened(&why.join("; "), LONGEST).into_owned();
+        (condition.as_str(), name.to_owned(), why)
+    };
+    let gateways = snapshot.gateways.iter().filter_map(move |gateway| {
+        let view = View::of_gateway(gateway, snapshot);
+        let well = gateway.condition == Condition::Healthy;
+        (!well).then(|| told(&view.name, gateway.condition, &view.reasons))
+    });
+    let agents = snapshot.asked.iter().filter_map(move |(name, asked)| {
+        let well = asked.sum == Some(Condition::Healthy) || name.starts_with(GATEWAY);
+        let reasons: Vec<&Reason> = asked.reasons.iter().collect();
+        let condition = asked.sum.unwrap_or(Condition::Unknown);
+        (!well && !reasons.is_empty()).then(|| told(name, condition, &reasons))
+    });
+    gateways.chain(agents)
+}
+
+fn witnesses(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    table::write(out, || {
+        witnessed(report).take(MOST).map(|(word, name, why)| {
+            let exit = match word {
+                "dead" => Exit::Critical,
+                _ => Exit::InHand,
+            };
+            let word = Field::plain(word).coloured(colour(exit, style));
+            [word, Field::plain(&name), Field::plain(&why)]
+        })
+    })
 }
 
 fn sentence(reasons: &[Reason]) -> String {

@@ -9,14 +9,15 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::gateways::GatewayDocument;
 use super::{Report, Run, VERSION};
-use crate::core::view::{GATEWAY, View};
 use crate::model::action::Done;
 use crate::model::cell::{Agent, Cell, Layout, Lifecycle, Reason, Status, Warning};
 use crate::model::condition::Condition;
 use crate::model::decision::{Decision, Policy, Verdict};
 use crate::model::exit::Exit;
-use crate::model::snapshot::{Gateway, Summary};
+use crate::model::probe::{Evidence, Piece};
+use crate::model::snapshot::Summary;
 use crate::model::time::{Timestamp, millis};
 
 /// The schema that a report names.
@@ -142,11 +143,12 @@ impl Serialize for AgentList<'_> {
         let Self(cell, report) = self;
         s.collect_seq(cell.agents.iter().map(|agent| {
             let decision = report.and_then(|report| report.decision_about(cell, agent));
+            let evidence = report.and_then(|report| report.evidence_about(cell, agent));
             let state = match report {
                 Some(report) => report.state_of(cell, agent),
-                None => agent_state(agent, false, None),
+                None => agent_state(agent, false, None, None),
             };
-            AgentDocument::of(agent, state, decision)
+            AgentDocument::of(agent, state, evidence, decision)
         }))
     }
 }
@@ -191,23 +193,31 @@ pub struct AgentDocument<'a> {
     model: Option<&'a str>,
     /// `healthy`, `dead`, `exited` where its kept process has ended and it has not beaten since,
     /// `reviving` while an attempt has time to show, or `unknown` where it could not be looked at.
+    /// With probes in its plan what all evidence adds up to, `degraded` where some of it is good.
     state: &'static str,
     /// How often it was revived in its open incident.
     revive_count: u32,
-    /// What else was asked about it.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    evidence: [(); 0],
+    /// With probes in its plan: each piece of evidence about it, its heartbeat first.
+    evidence: &'a [Piece],
 }
 
 /// What a report has as an agent's `state`; `exited` is true where its kept process has ended and
 /// it has not beaten since.
 #[must_use]
-pub fn agent_state(agent: &Agent, exited: bool, decision: Option<&Decision>) -> &'static str {
+pub fn agent_state(
+    agent: &Agent,
+    exited: bool,
+    evidence: Option<&Evidence>,
+    decision: Option<&Decision>,
+) -> &'static str {
     let reviving = decision.is_some_and(|d| d.verdict == Verdict::Reviving);
     match (agent.observed, agent.status) {
         (false, _) => "unknown",
         _ if reviving => "reviving",
         _ if exited => "exited",
+        _ if evidence.is_some() => evidence
+            .and_then(|evidence| evidence.sum)
+            .map_or("unknown", Condition::as_str),
         (true, Status::Healthy) => "healthy",
         (true, _) => "dead",
     }
@@ -222,7 +232,12 @@ pub fn revive_count(decision: Option<&Decision>) -> u32 {
 }
 
 impl<'a> AgentDocument<'a> {
-    fn of(agent: &'a Agent, state: &'static str, decision: Option<&Decision>) -> Self {
+    fn of(
+        agent: &'a Agent,
+        state: &'static str,
+        evidence: Option<&'a Evidence>,
+        decision: Option<&Decision>,
+    ) -> Self {
         let beat = agent.beat.as_ref();
         Self {
             name: &agent.name,
@@ -234,71 +249,8 @@ impl<'a> AgentDocument<'a> {
             model: beat.and_then(|b| b.model.as_deref()),
             state,
             revive_count: revive_count(decision),
-            evidence: [],
+            evidence: evidence.map_or(&[], |evidence| &evidence.pieces),
         }
-    }
-}
-
-/// One gateway.
-#[derive(Serialize, JsonSchema)]
-pub struct GatewayDocument<'a> {
-    /// Its name.
-    name: &'a str,
-    /// What its evidence adds up to; `reviving` while an attempt has time to show.
-    state: &'static str,
-    /// True where it is healthy or degraded; null where nothing tells.
-    gateway_alive: Option<bool>,
-    /// What process probes say; null where there are none.
-    process_alive: Option<bool>,
-    /// The age of its last beat in seconds.
-    heartbeat_age: Option<f64>,
-    /// When it was looked at, in Unix seconds.
-    last_checked: f64,
-    /// Since when it is down, in Unix seconds.
-    first_dead_at: Option<f64>,
-    /// True where a human is asked.
-    revive_pending: bool,
-    /// How often it was revived in its open incident.
-    revive_attempts: u32,
-    /// What was asked about it.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    evidence: [(); 0],
-}
-
-impl<'a> GatewayDocument<'a> {
-    /// All gateways of a report.
-    #[must_use]
-    pub fn all(report: &'a Report) -> Vec<Self> {
-        let now = report.snapshot.taken_at;
-        let of = |gateway: &'a Gateway| {
-            let decision = report.decision(&format!("{GATEWAY}{}", gateway.name));
-            let verdict = decision.map(|d| d.verdict);
-            let condition = match View::of_gateway(gateway, &report.snapshot).has_exited() {
-                true => Condition::Exited,
-                false => gateway.condition,
-            };
-            let well = matches!(condition, Condition::Healthy | Condition::Degraded);
-            let known = condition != Condition::Unknown && gateway.observed;
-            Self {
-                name: &gateway.name,
-                state: match verdict {
-                    Some(Verdict::Reviving) => "reviving",
-                    _ => condition.as_str(),
-                },
-                gateway_alive: known.then_some(well),
-                process_alive: None,
-                heartbeat_age: gateway
-                    .beat
-                    .as_ref()
-                    .map(|b| now.since(b.last).as_secs_f64()),
-                last_checked: now.as_f64(),
-                first_dead_at: decision.and_then(|d| d.down_since).map(Timestamp::as_f64),
-                revive_pending: verdict == Some(Verdict::AwaitingApproval),
-                revive_attempts: decision.map_or(0, |d| d.attempts),
-                evidence: [],
-            }
-        };
-        report.snapshot.gateways.iter().map(of).collect()
     }
 }
 

@@ -6,9 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
-use super::json::{
-    self, CellDocument, DecisionDocument, ExitDocument, GatewayDocument, RunDocument, SCHEMA,
-};
+use super::gateways::GatewayDocument;
+use super::json::{self, CellDocument, DecisionDocument, ExitDocument, RunDocument, SCHEMA};
 use crate::model::snapshot::Summary;
 
 /// A line: what kind it is, and what the JSON report has for such a thing.

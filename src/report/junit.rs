@@ -107,7 +107,8 @@ fn cases(report: &Report) -> impl Iterator<Item = Case<'_>> {
 fn condition(view: &View<'_>) -> Condition {
     match view.has_exited() {
         true => Condition::Exited,
-        false => view.base,
+        // What all evidence adds up to, where more than the heartbeat was asked.
+        false => view.evidence.unwrap_or(view.base),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a run says of itself: values to text. Only the meta-heartbeat and the ping have effects.
 
+pub mod gateways;
 pub mod heartbeat;
 pub mod human;
 pub mod json;
 pub mod jsonl;
 pub mod junit;
 pub mod nagios;
+pub mod past;
 pub mod ping;
 pub mod processes;
 pub mod prometheus;
@@ -26,6 +28,7 @@ use crate::model::action::{AttemptResult, Done};
 use crate::model::cell::{Agent, Cell, Warning};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::exit::Exit;
+use crate::model::probe::Evidence;
 use crate::model::snapshot::{Snapshot, Summary};
 use crate::model::text;
 use crate::model::time::Timestamp;
@@ -100,6 +103,15 @@ impl Report {
         }
     }
 
+    /// What was asked about a cell's agent beside its heartbeat, and what came of it.
+    #[must_use]
+    pub fn evidence_about(&self, cell: &Cell, agent: &Agent) -> Option<&Evidence> {
+        match self.snapshot.asked.is_empty() {
+            true => None,
+            false => self.snapshot.asked.get(&cell.subject(agent)),
+        }
+    }
+
     /// What the report has as an agent's `state`.
     #[must_use]
     pub fn state_of(&self, cell: &Cell, agent: &Agent) -> &'static str {
@@ -109,7 +121,8 @@ impl Report {
         };
         let ended = &self.snapshot.ended;
         let exited = !ended.is_empty() && View::of(&subject, &self.snapshot).has_exited();
-        json::agent_state(agent, exited, self.decision_about(cell, agent))
+        let evidence = self.evidence_about(cell, agent);
+        json::agent_state(agent, exited, evidence, self.decision_about(cell, agent))
     }
 
     /// What was done for a subject.

@@ -4,14 +4,21 @@
 //! so there is one `# HELP` and one `# TYPE` a metric, no sample has a timestamp, and no two
 //! samples have the same labels, not even where an agent chose two names that look the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
+use std::time::Duration;
 
+use super::past::Past;
 use super::{Report, VERSION};
+use crate::core::view::{GATEWAY, View};
 use crate::model::action::AttemptResult;
-use crate::model::cell::Status;
+use crate::model::condition::Condition;
 use crate::model::exit::Exit;
+use crate::model::probe::Word;
+use crate::model::snapshot::Summary;
+use crate::model::state::State;
 use crate::model::text::visible;
+use crate::model::time::Timestamp;
 
 /// Writes the report. With `each_subject` there is also one sample for each subject that is down:
 /// not by default, since a series for each name that ever was down is much for a server to keep.
@@ -19,7 +26,98 @@ use crate::model::text::visible;
 /// # Errors
 /// Those of the writer.
 pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Result<()> {
-    let sum = report.summary;
+    let took = report.run.duration;
+    let figures = Figures {
+        cells: Some(report.summary),
+        took: Some(took),
+        // A run that did its work, whatever it found. Others do not come to have a report.
+        success: (report.exit <= Exit::Critical).then(|| report.run.started_at.plus(took)),
+        exit: Some(report.exit.code()),
+        held: report.is_held(),
+        totals: &report.totals,
+    };
+    figures.write(out)?;
+    asked(report, out)?;
+    if each_subject {
+        down(report, out)?;
+    }
+    Ok(())
+}
+
+/// Writes what is still known of the last run: the same samples, but for those that it did not
+/// leave. Of what holds everyone only a mass failure is.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_past(
+    state: &State,
+    last: Option<&Past>,
+    each_subject: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let good = last.filter(|last| last.is_success()).cloned();
+    let figures = Figures {
+        cells: last.and_then(|last| last.summary),
+        took: last.map(|last| last.took),
+        success: good.or_else(|| Past::of_state(state)).map(|run| run.ended),
+        exit: last.map(|last| last.exit),
+        held: state.hold.as_ref().is_some_and(|h| h.released.is_none()),
+        totals: &state.totals,
+    };
+    figures.write(out)?;
+    if each_subject {
+        down_in_state(state, out)?;
+    }
+    Ok(())
+}
+
+/// What one run comes to in numbers; each may be unknown.
+struct Figures<'a> {
+    cells: Option<Summary>,
+    took: Option<Duration>,
+    success: Option<Timestamp>,
+    exit: Option<u8>,
+    held: bool,
+    totals: &'a BTreeMap<AttemptResult, u64>,
+}
+
+impl Figures<'_> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(cells) = self.cells {
+            write_cells(cells, out)?;
+        }
+        if let Some(took) = self.took {
+            gauge(out, "run_duration_seconds", "How long the last run took.")?;
+            writeln!(
+                out,
+                "lazarus_pit_run_duration_seconds {}",
+                took.as_secs_f64()
+            )?;
+        }
+        if let Some(ended) = self.success {
+            let help = "When the last run ended that looked at the cells, in Unix seconds.";
+            gauge(out, "last_success_timestamp_seconds", help)?;
+            writeln!(
+                out,
+                "lazarus_pit_last_success_timestamp_seconds {}",
+                ended.as_f64()
+            )?;
+        }
+        if let Some(exit) = self.exit {
+            let help = "Exit code of the last run: 0 all healthy, 1 in hand, 2 critical.";
+            gauge(out, "exit_code", help)?;
+            writeln!(out, "lazarus_pit_exit_code {exit}")?;
+        }
+        let help = "1 if nobody is revived, or almost nobody: mass-failure protection, the missions root, the clock.";
+        gauge(out, "held", help)?;
+        writeln!(out, "lazarus_pit_held {}", u8::from(self.held))?;
+        attempts(self.totals, out)?;
+        gauge(out, "info", "The program that wrote this.")?;
+        writeln!(out, "lazarus_pit_info{{version=\"{VERSION}\"}} 1")
+    }
+}
+
+fn write_cells(sum: Summary, out: &mut dyn Write) -> io::Result<()> {
     gauge(out, "cells", "Mission cells by status.")?;
     for (status, count) in [
         ("healthy", sum.healthy),
@@ -30,42 +128,52 @@ pub fn write(report: &Report, each_subject: bool, out: &mut dyn Write) -> io::Re
     ] {
         writeln!(out, "lazarus_pit_cells{{status=\"{status}\"}} {count}")?;
     }
-    let took = report.run.duration;
-    gauge(out, "run_duration_seconds", "How long the last run took.")?;
-    writeln!(
-        out,
-        "lazarus_pit_run_duration_seconds {}",
-        took.as_secs_f64()
-    )?;
-    // A run that did its work, whatever it found. Others do not come to have a report.
-    if report.exit <= Exit::Critical {
-        let ended = report.run.started_at.plus(took);
-        let help = "When the last run ended that looked at the cells, in Unix seconds.";
-        gauge(out, "last_success_timestamp_seconds", help)?;
-        writeln!(
+    Ok(())
+}
+
+/// Gateways by state and probes by answer, where there are any.
+fn asked(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let snapshot = &report.snapshot;
+    let count = |condition: Condition| {
+        let gateways = snapshot.gateways.iter();
+        gateways.filter(|g| g.condition == condition).count()
+    };
+    if !snapshot.gateways.is_empty() {
+        gauge(
             out,
-            "lazarus_pit_last_success_timestamp_seconds {}",
-            ended.as_f64()
+            "gateways",
+            "Gateways by what their evidence adds up to.",
         )?;
+        for condition in [
+            Condition::Healthy,
+            Condition::Degraded,
+            Condition::Dead,
+            Condition::Unknown,
+        ] {
+            let (state, count) = (condition.as_str(), count(condition));
+            writeln!(out, "lazarus_pit_gateways{{state=\"{state}\"}} {count}")?;
+        }
     }
-    let help = "Exit code of the last run: 0 all healthy, 1 in hand, 2 critical.";
-    gauge(out, "exit_code", help)?;
-    writeln!(out, "lazarus_pit_exit_code {}", report.exit.code())?;
-    let help = "1 if nobody is revived, or almost nobody: mass-failure protection, the missions root, the clock.";
-    gauge(out, "held", help)?;
-    let held = u8::from(report.is_held());
-    writeln!(out, "lazarus_pit_held {held}")?;
-    attempts(report, out)?;
-    gauge(out, "info", "The program that wrote this.")?;
-    writeln!(out, "lazarus_pit_info{{version=\"{VERSION}\"}} 1")?;
-    if each_subject {
-        down(report, out)?;
+    if snapshot.asked.is_empty() {
+        return Ok(());
+    }
+    let pieces = || snapshot.asked.values().flat_map(|asked| &asked.pieces);
+    gauge(out, "probes", "Probes of the last run by answer.")?;
+    for (answer, word) in [
+        ("good", Word::Good),
+        ("bad", Word::Bad),
+        ("not_asked", Word::NotAsked),
+        ("too_soon", Word::TooSoon),
+    ] {
+        let probes = pieces().filter(|piece| piece.kind != "heartbeat");
+        let count = probes.filter(|piece| piece.answer == word).count();
+        writeln!(out, "lazarus_pit_probes{{answer=\"{answer}\"}} {count}")?;
     }
     Ok(())
 }
 
 /// How many attempts ended how. From the state: a counter that survives its program.
-fn attempts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn attempts(totals: &BTreeMap<AttemptResult, u64>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "# HELP lazarus_pit_attempts_total Attempts to revive a subject, by what came of their steps."
@@ -76,7 +184,7 @@ fn attempts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         AttemptResult::Failed,
         AttemptResult::Interrupted,
     ] {
-        let count = report.totals.get(&result).copied().unwrap_or(0);
+        let count = totals.get(&result).copied().unwrap_or(0);
         let result = result.as_str();
         writeln!(
             out,
@@ -93,18 +201,49 @@ fn gauge(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
 
 /// The subjects that are down. One that could not be looked at is not known to be.
 fn down(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let snapshot = &report.snapshot;
+    let agents = report.subjects().map(|subject| {
+        let agent = subject.agent.map_or("", |agent| &agent.name);
+        (&*subject.cell.id, agent, View::of(&subject, snapshot))
+    });
+    let gateways = snapshot.gateways.iter();
+    let gateways = gateways.map(|g| ("gateway", &*g.name, View::of_gateway(g, snapshot)));
+    let down = agents.chain(gateways).filter_map(|(cell, agent, view)| {
+        // What all evidence adds up to, where more than the heartbeat was asked.
+        let status = view.evidence.unwrap_or(view.base);
+        let known = view.observed && status != Condition::Unknown;
+        (known && status != Condition::Healthy).then(|| (cell, agent, status.as_str()))
+    });
+    write_down(down, out)
+}
+
+/// The same, as the state has it.
+fn down_in_state(state: &State, out: &mut dyn Write) -> io::Result<()> {
+    let down = state.subjects.iter().filter_map(|(name, known)| {
+        let unknown = known.unseen || known.status == Condition::Unknown;
+        if known.status == Condition::Healthy || unknown {
+            return None;
+        }
+        let (cell, agent) = match name.strip_prefix(GATEWAY) {
+            Some(gateway) => ("gateway", gateway),
+            None => name.split_once('/').unwrap_or((name, "")),
+        };
+        Some((cell, agent, known.status.as_str()))
+    });
+    write_down(down, out)
+}
+
+fn write_down<'a>(
+    down: impl Iterator<Item = (&'a str, &'a str, &'static str)>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     gauge(out, "subject_down", "Subjects that are down.")?;
     let mut written = HashSet::new();
-    for subject in report.subjects() {
-        let status = subject.status();
-        if status == Status::Healthy || !subject.observed() {
-            continue;
-        }
+    for (cell, agent, status) in down {
         let labels = format!(
-            "cell=\"{}\",agent=\"{}\",status=\"{}\"",
-            label(&subject.cell.id),
-            subject.agent.map_or_else(String::new, |a| label(&a.name)),
-            status.as_str()
+            "cell=\"{}\",agent=\"{}\",status=\"{status}\"",
+            label(cell),
+            label(agent)
         );
         // `a\n` and a line end after `a` are two directories and one text.
         if written.contains(&labels) {
@@ -126,7 +265,7 @@ fn label(text: &str) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::model::cell::Warning;
+    use crate::model::cell::{Status, Warning};
     use std::collections::BTreeMap;
 
     /// Reads a text exposition as strictly as node_exporter does, and returns sample → value.
@@ -222,6 +361,43 @@ mod tests {
                 "{cell=\"e-frozen\",agent=\"main\",status=\"stale\"}",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_known_afterwards_is_as_strict() {
+        let mut state = State::default();
+        let samples = parse(&sample::text(|out| write_past(&state, None, true, out)));
+        assert_eq!(samples.len(), 5, "{samples:?}");
+        state.totals.insert(AttemptResult::Failed, 3);
+        let down = crate::model::state::SubjectState {
+            status: Condition::Exited,
+            since: Timestamp::from_secs(sample::NOW),
+            unseen: false,
+            before: Vec::new(),
+            reasons: Vec::new(),
+            traits: Default::default(),
+            incident: None,
+        };
+        for name in ["a/b", "a", "gateway:g", &sample::hostile()] {
+            state.subjects.insert(name.to_owned(), down.clone());
+        }
+        let last = Past {
+            ended: Timestamp::from_secs(sample::NOW),
+            exit: 66,
+            took: Duration::from_millis(9),
+            summary: None,
+        };
+        let text = |last| sample::text(|out| write_past(&state, Some(last), true, out));
+        let failed = parse(&text(&last));
+        assert_eq!(failed["lazarus_pit_exit_code"], 66.0);
+        assert_eq!(failed["lazarus_pit_attempts_total{result=\"failed\"}"], 3.0);
+        // A run that failed is no success, and there is none before it.
+        let success = "lazarus_pit_last_success_timestamp_seconds";
+        assert!(!failed.contains_key(success));
+        let down = failed.keys().filter(|k| k.contains("subject_down"));
+        assert_eq!(down.count(), 3);
+        let well = parse(&text(&Past { exit: 2, ..last }));
+        assert_eq!(well[success], sample::NOW as f64);
     }
 
     #[test]

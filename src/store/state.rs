@@ -285,11 +285,7 @@ impl<'lock> Store<'lock> {
                 // Whom people are told of what is no news for agents.
                 let apart = matches!(
                     event.event,
-                    Kind::Queued
-                        | Kind::Notified
-                        | Kind::NotifyFailed
-                        | Kind::Heard
-                        | Kind::Cursor
+                    Kind::Queued | Kind::Notified | Kind::NotifyFailed | Kind::Heard | Kind::Cursor
                 );
                 if apart {
                     return false;

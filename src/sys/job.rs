@@ -145,6 +145,13 @@ impl Job {
         }
     }
 
+    /// Sends KILL to its process group alone.
+    pub fn kill_group(&self) {
+        if let Some(group) = Pid::from_raw(self.pid) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+
     /// Sends KILL to all of it.
     pub fn kill(&self) {
         self.send(Signal::KILL);

@@ -4,8 +4,10 @@
 
 pub mod account;
 pub mod beneath;
+pub mod client;
 pub mod create;
 pub mod daemon;
+pub mod environment;
 pub mod host;
 pub mod job;
 pub mod memory;

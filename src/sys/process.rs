@@ -72,23 +72,53 @@ fn parse_stat(stat: &[u8]) -> Option<u64> {
     (!matches!(state, "Z" | "X")).then(|| fields.nth(18)?.parse().ok())?
 }
 
+/// The program that we are, to tell others of it by.
+#[derive(Clone, Debug)]
+pub struct Program(std::path::PathBuf);
+
+/// Our own program; `None` where the kernel does not say.
+#[must_use]
+pub fn own_program() -> Option<Program> {
+    std::fs::read_link("/proc/self/exe").ok().map(Program)
+}
+
+impl Program {
+    /// True where the process runs it: the same file, or (after an upgrade) one of the same name;
+    /// where that may not be looked at, one that calls itself so.
+    #[must_use]
+    pub fn is_of(&self, pid: i32, command: &[u8]) -> bool {
+        match std::fs::read_link(format!("/proc/{pid}/exe")) {
+            Ok(theirs) => self.is(&theirs),
+            Err(_) => {
+                use std::os::unix::ffi::OsStrExt as _;
+                let first = command.split(|b| *b == 0).next().unwrap_or_default();
+                let name = std::path::Path::new(std::ffi::OsStr::from_bytes(first)).file_name();
+                name.is_some() && name == self.0.file_name()
+            }
+        }
+    }
+
+    fn is(&self, theirs: &std::path::Path) -> bool {
+        let name = |path: &std::path::Path| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            Some(
+                name.strip_suffix(" (deleted)")
+                    .map(str::to_owned)
+                    .unwrap_or(name),
+            )
+        };
+        theirs == self.0 || name(theirs) == name(&self.0)
+    }
+}
+
 /// True where the process runs the same program as we do: the same file, or (after an upgrade)
 /// one of the same name.
 #[must_use]
 pub fn runs_our_program(pid: i32) -> bool {
-    let exe = |who: &str| std::fs::read_link(format!("/proc/{who}/exe")).ok();
-    let name = |path: &std::path::Path| {
-        let name = path.file_name()?.to_string_lossy().into_owned();
-        Some(
-            name.strip_suffix(" (deleted)")
-                .map(str::to_owned)
-                .unwrap_or(name),
-        )
-    };
-    match (exe(&pid.to_string()), exe("self")) {
-        (Some(theirs), Some(ours)) => theirs == ours || name(&theirs) == name(&ours),
-        _ => false,
-    }
+    let theirs = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let ours = own_program();
+    ours.zip(theirs)
+        .is_some_and(|(ours, theirs)| ours.is(&theirs))
 }
 
 /// Gives the calling thread a table of descriptors of its own, a copy of the one it shared.
@@ -126,6 +156,43 @@ pub fn alone() -> Result<OwnedFd, rustix::io::Errno> {
         keep_only(&top);
     }
     Ok(top)
+}
+
+/// Has the calling thread give up every descriptor but its standard streams, which lead nowhere
+/// from then on: for one that talks to servers and may be left behind. What it would log goes
+/// nowhere too, and above all not into a connection that has got the number of a closed stream.
+///
+/// Where the thread cannot have a table of its own, nothing changes.
+pub fn apart() {
+    use rustix::fs::{CWD, Mode, OFlags};
+    if own_descriptors().is_err() {
+        return;
+    }
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    let Ok(null) = rustix::fs::openat(CWD, "/dev/null", flags, Mode::empty()) else {
+        return;
+    };
+    let led = [
+        nix::unistd::dup2_stdin(&null),
+        nix::unistd::dup2_stdout(&null),
+        nix::unistd::dup2_stderr(&null),
+    ];
+    drop(null);
+    if led.iter().all(Result::is_ok) {
+        close_from(3);
+    }
+}
+
+/// Closes, in the calling thread's own table, every descriptor from this number on.
+fn close_from(first: i32) {
+    let open: Vec<i32> = std::fs::read_dir("/proc/thread-self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for other in open.into_iter().filter(|n| *n >= first) {
+        let _ = nix::unistd::close(other);
+    }
 }
 
 /// Closes standard input, output and error, at the very end: a thread that hangs outlives us, and

@@ -152,6 +152,84 @@ fn unit(which: SysconfVar) -> u64 {
         .max(1)
 }
 
+/// A living process and its command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The pid.
+    pub pid: i32,
+    /// When it started, in clock ticks since the boot.
+    pub start_time: u64,
+    /// The processor time that it has taken, with the children that it waited for, in clock ticks.
+    pub spent: u64,
+    /// Program and arguments, with a space between them.
+    pub command: String,
+}
+
+/// How long a command line may be; what is longer is cut off, in bytes.
+const LONGEST_COMMAND: u64 = 64 << 10;
+
+/// The living processes with their command lines, by one look at all of them: without kernel
+/// threads, this process and those that it comes from, and processes of our own program. True
+/// beside them where `/proc` hides those of other users from us.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn lines() -> std::io::Result<(Vec<Line>, bool)> {
+    let spared = ancestors();
+    let ours = process::own_program();
+    let mut all = Vec::new();
+    let mut command = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        command.clear();
+        let read = File::open(format!("/proc/{pid}/cmdline"))
+            .and_then(|file| file.take(LONGEST_COMMAND).read_to_end(&mut command));
+        // A kernel thread has none, and neither has a zombie.
+        if read.is_err() || command.is_empty() || spared.contains(&pid) {
+            continue;
+        }
+        if ours.as_ref().is_some_and(|ours| ours.is_of(pid, &command)) {
+            continue;
+        }
+        if let Some((start_time, spent)) = began_and_spent(pid) {
+            let arguments = command.strip_suffix(b"\0").unwrap_or(&command);
+            let arguments: Vec<u8> = arguments
+                .iter()
+                .map(|b| if *b == 0 { b' ' } else { *b })
+                .collect();
+            all.push(Line {
+                pid,
+                start_time,
+                spent,
+                command: String::from_utf8_lossy(&arguments).into_owned(),
+            });
+        }
+    }
+    all.sort_unstable_by_key(|line| line.pid);
+    Ok((all, std::fs::metadata("/proc/1").is_err()))
+}
+
+/// Start time and processor time in ticks of a process that is no zombie: fields 14 to 17 and 22.
+#[must_use]
+pub fn began_and_spent(pid: i32) -> Option<(u64, u64)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = &stat[stat.iter().rposition(|b| *b == b')')? + 1..];
+    let text = std::str::from_utf8(after).ok()?;
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let mut spent = 0_u64;
+    for field in 14..=17 {
+        spent = spent.saturating_add(number(field)?);
+    }
+    Some((number(22)?, spent))
+}
+
 /// A living process, with what some variables of its environment say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told<const N: usize> {

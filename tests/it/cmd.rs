@@ -18,7 +18,7 @@ use crate::world::{World, mode};
 /// The program under test.
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_lazarus-pit");
 /// A run that takes longer hangs: it is ended and its test fails.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(40);
 /// A run that has not started yet.
 pub(crate) struct Cmd<'w> {
     world: &'w World,

@@ -235,7 +235,7 @@ impl Scene {
     /// not have come so far when its run is over.
     #[track_caller]
     pub(crate) fn has_agents(&self, many: usize, what: &str) {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(30);
         let mut agents = leaders(&self.agents.living("a"));
         while agents.len() != many && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));

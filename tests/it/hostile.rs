@@ -106,28 +106,33 @@ type Any<'a> = &'a [(&'a str, &'a str)];
 /// Puts something in a heartbeat's place, in both layouts.
 #[track_caller]
 fn heartbeat(make: impl Fn(&World, &Path), any: Any<'_>) {
-    for canonical in [false, true] {
-        let w = crowd();
-        let subject = if canonical {
-            "hostile/claude"
-        } else {
-            "hostile"
-        };
-        let run = beside_others(&w, |w| {
-            if canonical {
-                w.canonical("hostile", &["claude"]);
-            } else {
-                w.cell("hostile");
+    heartbeats(&[&make], any);
+}
+
+/// Puts each of these in the heartbeats' places of two cells of its own, one of each layout.
+#[track_caller]
+fn heartbeats(makes: &[&dyn Fn(&World, &Path)], any: Any<'_>) {
+    let ids = |n| (format!("hostile-{n}-f"), format!("hostile-{n}-c"));
+    let w = crowd();
+    let run = beside_others(&w, |w| {
+        for (n, make) in makes.iter().enumerate() {
+            let (foundation, canonical) = ids(n);
+            w.cell(&foundation).canonical(&canonical, &["claude"]);
+            for subject in [foundation, format!("{canonical}/claude")] {
+                let at = w.heartbeat_path(&subject);
+                remove(&at);
+                make(w, &at);
             }
-            let at = w.heartbeat_path(subject);
-            remove(&at);
-            make(w, &at);
-        });
-        run.expect_any("hostile", any);
-        if run.status("hostile") != "healthy" {
-            let agent = if canonical { "claude" } else { "main" };
-            let down = run.decision(&format!("hostile/{agent}")).is_some();
-            assert!(down, "nothing was decided: {run}");
+        }
+    });
+    for n in 0..makes.len() {
+        let (foundation, canonical) = ids(n);
+        for (id, agent) in [(foundation, "main"), (canonical, "claude")] {
+            run.expect_any(&id, any);
+            if run.status(&id) != "healthy" {
+                let down = run.decision(&format!("{id}/{agent}")).is_some();
+                assert!(down, "nothing was decided of {id}: {run}");
+            }
         }
     }
 }
@@ -135,7 +140,18 @@ fn heartbeat(make: impl Fn(&World, &Path), any: Any<'_>) {
 /// Puts bytes in a heartbeat's place.
 #[track_caller]
 fn bytes(bytes: impl AsRef<[u8]>, any: Any<'_>) {
-    heartbeat(|_, at| put(at, bytes.as_ref()), any);
+    each([bytes], any);
+}
+
+/// Puts each of these bytes in a heartbeat's place, side by side.
+#[track_caller]
+fn each(all: impl IntoIterator<Item = impl AsRef<[u8]>>, any: Any<'_>) {
+    let makes: Vec<_> = all
+        .into_iter()
+        .map(|bytes| move |_: &World, at: &Path| put(at, bytes.as_ref()))
+        .collect();
+    let makes: Vec<&dyn Fn(&World, &Path)> = makes.iter().map(|make| make as _).collect();
+    heartbeats(&makes, any);
 }
 
 const NOT_REGULAR: Any<'_> = &[("uninitialized", "heartbeat_not_regular")];
@@ -240,23 +256,23 @@ fn nothing_and_nothing_but_spaces() {
 
 #[test]
 fn bytes_that_are_no_text() {
-    bytes([0u8; 4096], UNREADABLE);
-    bytes(
-        (0..=255).cycle().take(5000).collect::<Vec<u8>>(),
-        UNREADABLE,
-    );
-    bytes(b"\x7fELF\x02\x01\x01\0", UNREADABLE);
+    let all = [
+        vec![0u8; 4096],
+        (0..=255).cycle().take(5000).collect(),
+        b"\x7fELF\x02\x01\x01\0".to_vec(),
+    ];
+    each(all, UNREADABLE);
 }
 
 #[test]
 fn brackets_100_000_deep() {
     bytes("[".repeat(100_000), TOO_LARGE);
-    bytes("[".repeat(60_000), UNREADABLE);
-    bytes("{\"a\":".repeat(12_000), UNREADABLE);
-    bytes(
+    let all = [
+        "[".repeat(60_000),
+        "{\"a\":".repeat(12_000),
         format!("{{\"timestamp\": {}", "[".repeat(60_000)),
-        UNREADABLE,
-    );
+    ];
+    each(all, UNREADABLE);
 }
 
 /// Balanced, so that only the depth is wrong with it, in a field that nobody reads.
@@ -271,61 +287,69 @@ fn a_deep_field_beside_a_good_timestamp() {
 
 #[test]
 fn json_that_is_no_object_or_is_cut_off() {
-    for text in ["[]", "42", "\"text\"", "null", "true"] {
-        bytes(text, UNREADABLE);
-    }
+    each(["[]", "42", "\"text\"", "null", "true"], UNREADABLE);
     // A list in a field's order is no object, whatever a parser makes of it.
-    bytes(format!("[{}]", now()), UNREADABLE);
-    bytes(format!("{{\"timestamp\": {}", now()), UNREADABLE);
-    bytes(format!("{{\"timestamp\": {}}} x", now()), UNREADABLE);
-    bytes(format!("{{timestamp: {}}}", now()), UNREADABLE);
+    let cut = [
+        format!("[{}]", now()),
+        format!("{{\"timestamp\": {}", now()),
+        format!("{{\"timestamp\": {}}} x", now()),
+        format!("{{timestamp: {}}}", now()),
+    ];
+    each(cut, UNREADABLE);
 }
 
 #[test]
 fn no_timestamp() {
-    bytes("{}", MISSING);
-    bytes("{\"status\": \"fine\"}", MISSING);
-    bytes("{\"Timestamp\": 1795000000}", MISSING);
+    let without = [
+        "{}",
+        "{\"status\": \"fine\"}",
+        "{\"Timestamp\": 1795000000}",
+    ];
+    each(without, MISSING);
     bytes("{\"timestamp\": null}", &[MISSING[0], INVALID[0]]);
 }
 
 #[test]
 fn numbers_that_are_not_finite() {
-    for number in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"] {
-        bytes(format!("{{\"timestamp\": {number}}}"), INVALID);
-        bytes(
+    let numbers = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"];
+    let all = numbers.map(|number| {
+        [
+            format!("{{\"timestamp\": {number}}}"),
             format!("{{\"status\": \"x\", \"timestamp\": {number}, \"cycle\": 1}}"),
-            INVALID,
-        );
-    }
+        ]
+    });
+    each(all.into_iter().flatten(), INVALID);
 }
 
 #[test]
 fn timestamps_of_the_wrong_kind() {
-    for value in [
+    let kinds = [
         "\"yesterday\"",
         "\"\"",
         "true",
         "[1795000000]",
         "{}",
         "\"1795000000\"",
-    ] {
-        bytes(format!("{{\"timestamp\": {value}}}"), INVALID);
-    }
+    ];
+    each(kinds.map(stamped), INVALID);
     // A date without a time, and one that no calendar has.
-    for value in [
+    let dates = [
         "\"2026-11-21\"",
         "\"2026-13-41T25:61:00Z\"",
         "\"2026-11-21T10:20:00\"",
-    ] {
-        bytes(format!("{{\"timestamp\": {value}}}"), INVALID);
-    }
+    ];
+    each(dates.map(stamped), INVALID);
+}
+
+/// A heartbeat with this in its timestamp's place.
+fn stamped(value: &str) -> String {
+    format!("{{\"timestamp\": {value}}}")
 }
 
 #[test]
 fn timestamps_of_long_ago() {
     let any: Any<'_> = &[("stale", "stale"), INVALID[0]];
-    for number in [
+    let numbers = [
         "0",
         "-1",
         "-0.0",
@@ -333,15 +357,14 @@ fn timestamps_of_long_ago() {
         "-9223372036854775808",
         "-1e308",
         "1e-300",
-    ] {
-        bytes(format!("{{\"timestamp\": {number}}}"), any);
-    }
+    ];
+    each(numbers.map(stamped), any);
 }
 
 #[test]
 fn timestamps_of_the_far_future() {
     let any: Any<'_> = &[("healthy", "clock_skew"), INVALID[0]];
-    for number in [
+    let numbers = [
         "4102444800",
         "253402300800",
         "9007199254740993",
@@ -349,9 +372,8 @@ fn timestamps_of_the_far_future() {
         "18446744073709551616",
         "1e18",
         "1e308",
-    ] {
-        bytes(format!("{{\"timestamp\": {number}}}"), any);
-    }
+    ];
+    each(numbers.map(stamped), any);
     bytes("{\"timestamp\": \"9999-12-31T23:59:59Z\"}", any);
 }
 
@@ -378,8 +400,8 @@ fn a_heartbeat_full_of_escape_sequences() {
 /// No message quotes what a file contains: an error of a parser often does.
 #[test]
 fn a_secret_that_is_no_json_is_never_quoted() {
-    bytes(format!("{SECRET}: hunter2"), UNREADABLE);
-    bytes(format!("{{\"{SECRET}\" 1}}"), UNREADABLE);
+    let all = [format!("{SECRET}: hunter2"), format!("{{\"{SECRET}\" 1}}")];
+    each(all, UNREADABLE);
     bytes(
         format!("{{\"timestamp\": \"{SECRET}\"}}").replace(SECRET, "root:x:0"),
         INVALID,
@@ -418,27 +440,28 @@ fn a_subdirectory_that_is_something_else() {
         }),
         ("nothing", |_, _| {}),
     ];
+    let subs = ["state", "meta", "worktree", ".lazarus", "workspace"];
+    let mut cells: Vec<(String, &str, Make, &str)> = Vec::new();
     for (what, make) in makes {
-        for (sub, canonical) in [
-            ("state", false),
-            ("meta", false),
-            ("worktree", false),
-            (".lazarus", true),
-            ("workspace", true),
-        ] {
-            let w = crowd();
-            let run = beside_others(&w, |w| {
-                if canonical {
-                    w.canonical("hostile", &["claude"]);
-                } else {
-                    w.cell("hostile");
-                }
-                w.remove(Path::new("hostile").join(sub));
-                make(w, &w.path("hostile").join(sub));
-            });
-            run.expect("hostile", "incomplete", "missing_subdir");
-            assert_eq!(run.missing("hostile"), [sub], "{what}: {run}");
+        for sub in subs {
+            cells.push((format!("hostile-{}", cells.len()), what, make, sub));
         }
+    }
+    let w = crowd();
+    let run = beside_others(&w, |w| {
+        for (id, _, make, sub) in &cells {
+            if [".lazarus", "workspace"].contains(sub) {
+                w.canonical(id, &["claude"]);
+            } else {
+                w.cell(id);
+            }
+            w.remove(Path::new(id).join(sub));
+            make(w, &w.path(id).join(sub));
+        }
+    });
+    for (id, what, _, sub) in &cells {
+        run.expect(id, "incomplete", "missing_subdir");
+        assert_eq!(run.missing(id), [*sub], "{what}: {run}");
     }
 }
 

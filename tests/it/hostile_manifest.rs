@@ -41,41 +41,51 @@ const NO_MANIFEST: [(&str, Make); 12] = [
 
 #[test]
 fn a_canonical_manifest_that_is_none() {
-    for (what, make) in NO_MANIFEST {
-        let w = crowd();
-        let run = beside_others(&w, |w| {
-            w.canonical("hostile", &["claude"]);
-            let at = w.path("hostile/cell.json");
+    let w = crowd();
+    let run = beside_others(&w, |w| {
+        for (what, make) in NO_MANIFEST {
+            w.canonical(&id(what), &["claude"]);
+            let at = w.path(id(what)).join("cell.json");
             remove(&at);
             make(w, &at);
-        });
-        run.code(2);
-        assert_eq!(run.cell("hostile")["layout"], "canonical", "{what}: {run}");
-        run.expect("hostile", "incomplete", "manifest_unreadable");
+        }
+    });
+    run.code(2);
+    for (what, _) in NO_MANIFEST {
+        let id = id(what);
+        assert_eq!(run.cell(&id)["layout"], "canonical", "{what}: {run}");
+        run.expect(&id, "incomplete", "manifest_unreadable");
         // A failed look at a manifest is no death of anybody known.
-        assert!(run.decision("hostile").is_some(), "{what}: {run}");
+        assert!(run.decision(&id).is_some(), "{what}: {run}");
     }
+}
+
+/// The cell with this in its manifest's place.
+fn id(what: &str) -> String {
+    format!("hostile-{}", what.replace(' ', "-"))
 }
 
 #[test]
 fn a_foundation_manifest_that_is_none_hides_and_leaks_nothing() {
-    for (what, make) in NO_MANIFEST {
-        let w = crowd();
-        let run = beside_others(&w, |w| {
-            w.cell("hostile").beat("hostile", 9000);
-            let at = w.path("hostile/meta/mission.json");
+    let w = crowd();
+    let run = beside_others(&w, |w| {
+        for (what, make) in NO_MANIFEST {
+            w.cell(id(what)).beat(&id(what), 9000);
+            let at = w.path(id(what)).join("meta/mission.json");
             remove(&at);
             make(w, &at);
-        });
-        run.code(2);
-        assert_ne!(run.status("hostile"), "healthy", "{what}: {run}");
+        }
+    });
+    run.code(2);
+    for (what, _) in NO_MANIFEST {
+        assert_ne!(run.status(&id(what)), "healthy", "{what}: {run}");
     }
 }
 
 /// A name becomes a file's name: it must not lead anywhere.
 #[test]
 fn agents_with_names_that_lead_elsewhere() {
-    for name in [
+    let names = [
         "../heartbeat",
         "../../../c-healthy/state/heartbeat",
         "sub/claude",
@@ -87,45 +97,39 @@ fn agents_with_names_that_lead_elsewhere() {
         "a\nb",
         "\u{1b}[2J",
         "\u{202e}evil",
-    ] {
-        for canonical in [true, false] {
-            let w = crowd();
-            let run = beside_others(&w, |w| {
-                let agents = json!([{"name": name}]);
-                if canonical {
-                    let mut m = canonical_manifest("hostile", &[]);
-                    m["agents"] = agents;
-                    w.canonical("hostile", &["claude"]).manifest("hostile", &m);
-                    put(&w.path("hostile/.lazarus/heartbeat.json"), &beat_bytes(1.0));
-                    put(
-                        &w.path("hostile/.lazarus/heartbeats/sub/claude.json"),
-                        &beat_bytes(1.0),
-                    );
-                    put(
-                        &w.path("hostile/.lazarus/heartbeats/.json"),
-                        &beat_bytes(1.0),
-                    );
-                } else {
-                    w.cell("hostile")
-                        .manifest("hostile", &json!({"agents": agents}));
-                    put(
-                        &w.path("hostile/state/heartbeats/sub/claude.json"),
-                        &beat_bytes(1.0),
-                    );
-                    put(&w.path("hostile/state/heartbeats/.json"), &beat_bytes(1.0));
-                }
-            });
-            run.code(2);
-            if canonical {
-                assert_ne!(run.status("hostile"), "healthy", "{name:?}: {run}");
+    ];
+    let w = crowd();
+    let run = beside_others(&w, |w| {
+        for (n, name) in names.iter().enumerate() {
+            let agents = json!([{"name": name}]);
+            let (canonical, foundation) = (format!("hostile-{n}-c"), format!("hostile-{n}-f"));
+            let mut m = canonical_manifest(&canonical, &[]);
+            m["agents"] = agents.clone();
+            w.canonical(&canonical, &["claude"])
+                .manifest(&canonical, &m);
+            w.cell(&foundation)
+                .manifest(&foundation, &json!({"agents": agents}));
+            let at = |below: &str| put(&w.path(below), &beat_bytes(1.0));
+            at(&format!("{canonical}/.lazarus/heartbeat.json"));
+            for dir in [
+                format!("{canonical}/.lazarus"),
+                format!("{foundation}/state"),
+            ] {
+                at(&format!("{dir}/heartbeats/sub/claude.json"));
+                at(&format!("{dir}/heartbeats/.json"));
             }
         }
+    });
+    run.code(2);
+    for (n, name) in names.iter().enumerate() {
+        let status = run.status(&format!("hostile-{n}-c"));
+        assert_ne!(status, "healthy", "{name:?}: {run}");
     }
 }
 
 #[test]
 fn agents_that_are_no_names() {
-    for agents in [
+    let all = [
         json!([1, null]),
         json!([{}]),
         json!([{"name": 7}]),
@@ -133,17 +137,23 @@ fn agents_that_are_no_names() {
         json!("claude"),
         json!(null),
         json!([["claude"]]),
-    ] {
-        let w = crowd();
-        let run = beside_others(&w, |w| {
-            let mut m = canonical_manifest("hostile", &[]);
+    ];
+    let w = crowd();
+    let run = beside_others(&w, |w| {
+        for (n, agents) in all.iter().enumerate() {
+            let (canonical, foundation) = (format!("hostile-{n}"), format!("hostile-{n}-f"));
+            let mut m = canonical_manifest(&canonical, &[]);
             m["agents"] = agents.clone();
-            w.canonical("hostile", &["claude"]).manifest("hostile", &m);
-            w.cell("hostile-f")
-                .manifest("hostile-f", &json!({"agents": agents}));
-        });
-        run.code(2);
-        assert_ne!(run.status("hostile"), "healthy", "{agents}: {run}");
+            w.canonical(&canonical, &["claude"])
+                .manifest(&canonical, &m);
+            w.cell(&foundation)
+                .manifest(&foundation, &json!({"agents": agents}));
+        }
+    });
+    run.code(2);
+    for (n, agents) in all.iter().enumerate() {
+        let status = run.status(&format!("hostile-{n}"));
+        assert_ne!(status, "healthy", "{agents}: {run}");
     }
 }
 

@@ -9,6 +9,7 @@ use lazarus_pit::model::process::{Entry, ProcessStatus};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::doomed::many;
 use crate::later::{eventually, plans};
 use crate::output::Run;
 use crate::world::{NOBODY, World, remove, tool};
@@ -435,7 +436,7 @@ fn nothing_of_a_run_is_held_by_those_who_outlive_it() {
     let script = format!("{BIRTH} exec sleep 1000");
     stage.plan(&script, "grace: 60ms, wake: false", AT_ONCE);
     let lock = stage.world.base().join("lock");
-    for round in 1..=20 {
+    for round in 1..=many(20, 100) {
         stage.down("a");
         // Its harness waits for the end of both its outputs.
         let flock = ["flock", "-n", lock.to_str().unwrap()];
@@ -459,7 +460,7 @@ fn outputs_without_a_reader_hurt_no_agent() {
     let stage = Stage::new();
     let script = format!("{BIRTH} echo hello; exec sleep 1000");
     stage.plan(&script, "grace: 60ms, wake: false", AT_ONCE);
-    for round in 1..=20 {
+    for round in 1..=many(20, 100) {
         stage.down("a");
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

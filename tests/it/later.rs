@@ -60,9 +60,9 @@ impl<'w> Later<'w> {
     }
 }
 
-/// What comes to be true, waited for: at most half a minute.
+/// What comes to be true, waited for: at most a minute.
 pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
         if let Some(answer) = ask() {
             return answer;

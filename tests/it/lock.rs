@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::doomed::{many, show};
 use crate::store::journal;
 use crate::world::{World, tool};
 
@@ -82,10 +83,18 @@ fn a_dry_run_takes_no_lock() {
 
 #[test]
 fn of_many_runs_at_once_each_one_works_or_is_told_that_another_does() {
+    let (rounds, runs) = (many(1, 200), many(24, 50));
+    for _ in 0..rounds {
+        at_once(runs);
+    }
+    show(format!("at once: {rounds} rounds of {runs} runs"));
+}
+
+fn at_once(runs: usize) {
     let world = World::new();
     world.cell("a").cell("b").beat("b", 900);
     let codes: Vec<i32> = std::thread::scope(|s| {
-        let runs: Vec<_> = (0..24)
+        let runs: Vec<_> = (0..runs)
             .map(|_| s.spawn(|| world.run(&["--json"]).code_in(&[2, 75]).exit()))
             .collect();
         runs.into_iter().map(|r| r.join().unwrap()).collect()

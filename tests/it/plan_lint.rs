@@ -238,22 +238,6 @@ fn a_warning_alone_stops_nothing() {
 }
 
 #[test]
-fn probes_that_nobody_asks_are_told() {
-    let world = World::new();
-    world.cell("a");
-    plans(
-        &world,
-        "name: probing\npolicy: never\nprobes: [{tcp: 'localhost:1'}]\n",
-    );
-    let run = world.run(&["--json"]);
-    assert!(run.code(0).warns("probes_not_asked"), "{run}");
-    let message = run.list("warnings")[0]["message"].as_str().unwrap();
-    assert!(message.contains("probing"), "{message}");
-    plans(&world, "policy: never\n");
-    assert!(!world.run(&["--json"]).warns("probes_not_asked"));
-}
-
-#[test]
 fn a_run_with_wrong_plans_does_nothing_and_is_seen_to_fail() {
     let world = World::new();
     world.cell("a").beat("a", 900);

@@ -365,9 +365,9 @@ fn directories_swapped_for_links_while_runs_go_on() {
     }
 }
 
-/// Streams of a whole fleet cost next to nothing.
+/// Nobody's turn is skipped, be they ever so many: what it costs is in docs/performance.md.
 #[test]
-fn a_thousand_cells_are_told_in_a_moment() {
+fn each_of_a_thousand_cells_is_told() {
     let w = World::new();
     for n in 0..1000 {
         w.canonical(&format!("c{n:04}"), &["a"]);
@@ -379,10 +379,7 @@ fn a_thousand_cells_are_told_in_a_moment() {
     }
     let run = w.run(&["--json"]);
     assert_eq!(unwritten(&run), []);
-    let took = run.json()["run"]["duration_ms"].as_u64().unwrap();
-    eprintln!("1000 canonical cells took {took} ms");
-    assert!(took < 10_000, "{took} ms");
-    for n in [0, 499, 999] {
+    for n in 0..1000 {
         assert!(w.path(format!("c{n:04}/.lazarus/state.json")).exists());
     }
 }

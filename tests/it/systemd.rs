@@ -459,10 +459,12 @@ fn the_units_that_ship_are_understood() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
     let dropped = "lazarus-pit.service.d/observe-only.conf";
     let units = ["lazarus-pit.service", "lazarus-pit.timer"];
-    for (of, files) in [
-        ("", &units[..]),
-        ("", &[units[0], units[1], dropped]),
-        ("user", &units[..]),
+    let health = ["lazarus-pit-health.socket", "lazarus-pit-health@.service"];
+    for (of, units, files) in [
+        ("", units, &units[..]),
+        ("", units, &[units[0], units[1], dropped]),
+        ("user", units, &units[..]),
+        ("", health, &health[..]),
     ] {
         let tmp = tempfile::tempdir().unwrap();
         for file in files {

@@ -73,7 +73,8 @@ pub(crate) struct Traced {
     pub(crate) resumed: Option<SystemTime>,
 }
 
-/// How long a keeper that does nothing is watched once its checker is gone.
+/// How long a keeper that sleeps is watched once its checker is gone. One that waits for a processor
+/// or a disk does not sleep.
 const IDLE: Duration = Duration::from_millis(60);
 
 /// Nothing that is traced takes longer.
@@ -198,6 +199,9 @@ impl Tracer {
             match waitpid(None, Some(flags)) {
                 Ok(WaitStatus::StillAlive) => {
                     let now = Instant::now();
+                    if !self.keeper.is_some_and(sleeps) {
+                        idle = None;
+                    }
                     if let Some(status) = self.status
                         && (self.keeper.is_none() || now > *idle.get_or_insert(now + IDLE))
                     {
@@ -354,6 +358,13 @@ fn said(pid: Pid, key: &str) -> Option<Pid> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().parse().ok().map(Pid::from_raw)
+}
+
+/// True for what waits for something to happen.
+fn sleeps(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('S'))
 }
 
 fn is_keeper(pid: Pid) -> bool {

@@ -8,6 +8,7 @@ use crate::core::view::View;
 use crate::model::cell::{Code, Reason, Warning};
 use crate::model::condition::Condition;
 use crate::model::decision::{Check, Decision, Policy, Verdict};
+use crate::model::probe::Piece;
 use crate::model::state::{Attempt, Memory, Pause};
 use crate::model::time::{Timestamp, human};
 use crate::pipeline::Considered;
@@ -42,6 +43,8 @@ pub(super) struct Explained<'a> {
     pub(super) observed: bool,
     /// What was seen of it.
     pub(super) evidence: Vec<Reason>,
+    /// Each piece of evidence, where more than the heartbeat was asked.
+    pub(super) asked: &'a [Piece],
     pub(super) last_beat: Option<LastBeat<'a>>,
     pub(super) incident: Option<IncidentDocument>,
     pub(super) plans: Vec<PlanWord<'a>>,
@@ -156,6 +159,7 @@ fn one<'a>(seen: &'a Considered, plans: &'a PlanSet, view: &View<'a>) -> Explain
             &sound
         }
     };
+    let asked = seen.snapshot.asked.get(&view.name);
     let memory = seen.state.memory.get(&view.name);
     let of_cell = seen.state.memory.get(cell_of(&view.name));
     let pause = memory.and_then(|m| m.pause.as_ref());
@@ -166,6 +170,7 @@ fn one<'a>(seen: &'a Considered, plans: &'a PlanSet, view: &View<'a>) -> Explain
         status: decision.condition,
         observed: view.observed,
         evidence: view.reasons.iter().map(|r| (*r).clone()).collect(),
+        asked: asked.map_or(&[], |asked| &asked.pieces),
         last_beat: view.beat.map(|beat| LastBeat {
             at: beat.last,
             age_seconds: beat.age_seconds,

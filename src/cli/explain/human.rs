@@ -8,6 +8,7 @@ use crate::cli::remembered;
 use crate::model::condition::Condition;
 use crate::model::decision::Verdict;
 use crate::model::exit::Exit;
+use crate::model::probe::{Piece, Standing};
 use crate::model::text::{shortened, visible};
 use crate::model::time::{Timestamp, human};
 use crate::report::human::moment;
@@ -45,6 +46,9 @@ fn one(it: &Explained<'_>, now: Timestamp, out: &mut dyn Write, color: bool) -> 
     }
     writeln!(out, ": {}", next::answer(it.verdict))?;
     line(out, "", "what it is", &condition(it))?;
+    for piece in it.asked {
+        line(out, "", "  evidence", &evidence(piece))?;
+    }
     if let Some(incident) = &it.incident {
         let down = format!(
             "for {}, since {}",
@@ -68,6 +72,20 @@ fn one(it: &Explained<'_>, now: Timestamp, out: &mut dyn Write, color: bool) -> 
 
 fn line(out: &mut dyn Write, indent: &str, word: &str, text: &str) -> io::Result<()> {
     writeln!(out, "  {indent}{word:<11} {}", visible(text))
+}
+
+/// One piece of evidence: what it counts as, and what came back.
+fn evidence(piece: &Piece) -> String {
+    let word = match piece.counts_as {
+        Standing::Good => "good",
+        Standing::Bad => "bad",
+        Standing::Unknown => "not known",
+    };
+    let took = match piece.kind {
+        "heartbeat" => String::new(),
+        _ => format!(" [{} ms]", piece.duration_ms),
+    };
+    format!("{word}: {}{took}", shortened(&piece.message, 300))
 }
 
 /// What it is, and by what that is known.

@@ -58,7 +58,9 @@ pub(super) fn events(
         if let Some(message) = &mut draft.message {
             message.id = id(telling, channel, number);
             if first && dropped > 0 {
-                message.text += &format!("\n({dropped} earlier messages were lost on the way here: `lazarus-pit channel list`)");
+                message.text += &format!(
+                    "\n({dropped} earlier messages were lost on the way here: `lazarus-pit channel list`)"
+                );
             }
             first = false;
             queue.push_back((message.id.clone(), size(message)));

@@ -62,13 +62,19 @@ fn hold(telling: &Telling<'_>, held: &[&Decision]) -> Message {
     let first = held.iter().filter_map(|d| d.down_since).min();
     let names: Vec<&str> = held.iter().map(|d| d.subject.as_str()).collect();
     let why = held.first().and_then(|d| d.because.last());
-    let mut lines = vec![format!("What: {count} subjects are down: {}", held_names(&names))];
+    let mut lines = vec![format!(
+        "What: {count} subjects are down: {}",
+        held_names(&names)
+    )];
     lines.extend(first.map(|at| format!("Since: {}", moment(at))));
     lines.push(format!("Host: {}", visible(telling.host)));
     lines.extend(why.map(|why| format!("Why: {}", visible(&why.message))));
     lines.push("Next: nobody is revived while this holds, but for one at a time to see whether it helps; `lazarus-pit check --force` releases it".to_owned());
     lines.extend(names.first().map(|name| {
-        format!("Look closer: lazarus-pit explain {}", super::text::argument(name))
+        format!(
+            "Look closer: lazarus-pit explain {}",
+            super::text::argument(name)
+        )
     }));
     message(
         telling,
@@ -90,7 +96,12 @@ fn release(telling: &Telling<'_>, state: &State) -> Message {
         ),
         "Look closer: lazarus-pit status".to_owned(),
     ];
-    message(telling, Occasion::Released, "the hold is over".to_owned(), lines)
+    message(
+        telling,
+        Occasion::Released,
+        "the hold is over".to_owned(),
+        lines,
+    )
 }
 
 fn message(

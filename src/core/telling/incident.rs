@@ -172,10 +172,10 @@ impl<'a> About<'a> {
             asked: put.is_some(),
             flapping: notified && flaps && !self.was_told_to_flap(marks),
             exhausted: notified && open.exhausted && !marks.exhausted,
-            refused: notified
-                .then(|| self.refused(question, marks))
+            refused: notified.then(|| self.refused(question, marks)).flatten(),
+            attempt: notified
+                .then(|| self.attempt(marks, decision.verdict))
                 .flatten(),
-            attempt: notified.then(|| self.attempt(marks, decision.verdict)).flatten(),
             down: notified && self.down(marks, decision.verdict),
         };
         let quiet = flaps && !news.flapping;
@@ -197,7 +197,11 @@ impl<'a> About<'a> {
                 });
                 self.ask(put)
             }
-            None => self.message(occasion, &self.headline(occasion, &news, marks), news.attempt),
+            None => self.message(
+                occasion,
+                &self.headline(occasion, &news, marks),
+                news.attempt,
+            ),
         };
         Some(Some(message))
     }
@@ -217,9 +221,8 @@ impl<'a> About<'a> {
             AnswerKind::Denied => (Occasion::Denied, Wanted::Denied),
             _ => (Occasion::Expired, Wanted::Expired),
         });
-        let wanted = |(occasion, what): (Occasion, Wanted)| {
-            (self.wants(what) && !quiet).then_some(occasion)
-        };
+        let wanted =
+            |(occasion, what): (Occasion, Wanted)| (self.wants(what) && !quiet).then_some(occasion);
         if news.asked {
             return Some(Occasion::Asked);
         }
@@ -273,7 +276,9 @@ impl<'a> About<'a> {
     /// Whether it was told already, in this incident or in an earlier one, that the subject flaps.
     fn was_told_to_flap(&self, marks: &Marks) -> bool {
         let incidents = self.told_of().map_or(&[][..], |t| &t.incidents);
-        let mut channels = incidents.iter().filter_map(|i| i.channels.get(self.channel));
+        let mut channels = incidents
+            .iter()
+            .filter_map(|i| i.channels.get(self.channel));
         marks.flapping || channels.any(|m| m.flapping && !m.over)
     }
 
@@ -301,7 +306,9 @@ impl<'a> About<'a> {
             AttemptResult::Interrupted => last.verify_until.is_some(),
             AttemptResult::Failed | AttemptResult::DryRun => false,
         };
-        let late = last.verify_until.is_some_and(|until| until <= self.telling.now);
+        let late = last
+            .verify_until
+            .is_some_and(|until| until <= self.telling.now);
         let failed = !stepped || (late && verdict != Verdict::Reviving);
         let new = match failed {
             true => last.number > marks.failed,
@@ -319,7 +326,11 @@ impl<'a> About<'a> {
             // Of those that are held together one notification tells.
             return verdict != Verdict::Held;
         };
-        let pause = if marks.down == 1 { FIRST_REPEAT } else { REPEAT };
+        let pause = if marks.down == 1 {
+            FIRST_REPEAT
+        } else {
+            REPEAT
+        };
         self.telling.now.since(at) >= pause
     }
 
@@ -448,7 +459,5 @@ pub(super) fn is_open(state: &State, message: &Message, now: Timestamp) -> bool 
     };
     let approval = state.memory.get(&question.subject);
     let approval = approval.and_then(|memory| memory.approval.as_ref());
-    approval.is_some_and(|a| {
-        a.code == question.code && a.answer.is_none() && now < a.expires_at
-    })
+    approval.is_some_and(|a| a.code == question.code && a.answer.is_none() && now < a.expires_at)
 }

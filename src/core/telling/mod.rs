@@ -98,7 +98,12 @@ struct Item<'a> {
 
 /// Open incidents in order of their subjects, and those of which something was told.
 fn items<'a>(telling: &Telling<'a>, state: &'a State) -> Vec<Item<'a>> {
-    let plans: HashMap<&str, &Plan> = telling.plans.plans().iter().map(|p| (&*p.name, p)).collect();
+    let plans: HashMap<&str, &Plan> = telling
+        .plans
+        .plans()
+        .iter()
+        .map(|p| (&*p.name, p))
+        .collect();
     let mut items: BTreeMap<(&str, &str), Item<'a>> = BTreeMap::new();
     for decision in &telling.decisions.list {
         let plan = decision.plan.as_deref().and_then(|name| plans.get(name));
@@ -141,7 +146,13 @@ struct Cells<'a>(HashMap<&'a str, &'a Cell>);
 
 impl<'a> Cells<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
-        Self(snapshot.cells.iter().map(|cell| (&*cell.id, cell)).collect())
+        Self(
+            snapshot
+                .cells
+                .iter()
+                .map(|cell| (&*cell.id, cell))
+                .collect(),
+        )
     }
 
     /// The cell of a subject; none of a gateway.

@@ -179,7 +179,11 @@ impl Facts<'_> {
             return lines;
         };
         let plan = self.plan.map_or_else(String::new, |plan| {
-            format!(" (plan {}, policy {})", visible(&plan.name), plan.policy.as_str())
+            format!(
+                " (plan {}, policy {})",
+                visible(&plan.name),
+                plan.policy.as_str()
+            )
         });
         if self.question.is_some() {
             let steps = self.plan.map_or(&[][..], |plan| &plan.steps);
@@ -200,14 +204,20 @@ impl Facts<'_> {
             Verdict::AwaitingApproval => "a human is asked first",
             Verdict::Denied => "it is not revived, since a human said no",
             Verdict::Expired => "it is not revived, since nobody answered",
-            Verdict::Exhausted => "nothing, until attempts become free again or an operator steps in",
+            Verdict::Exhausted => {
+                "nothing, until attempts become free again or an operator steps in"
+            }
             Verdict::Permanent => "nothing: it ended in a way that its plan calls hopeless",
             Verdict::Never => "nothing: its plan only tells",
             _ => "see below",
         };
         lines.push(format!("Next: {what}{plan}"));
         // The evidence stands above; the rule that decided stands last.
-        if let Some(reason) = decision.because.last().filter(|_| decision.because.len() > 1) {
+        if let Some(reason) = decision
+            .because
+            .last()
+            .filter(|_| decision.because.len() > 1)
+        {
             lines.push(format!("Rule: {}", short(&reason.message)));
         }
         if let Some(at) = decision.next_attempt_at {

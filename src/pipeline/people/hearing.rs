@@ -64,7 +64,9 @@ impl Hearing {
             let Some(post) = state.post.get(&settings.name) else {
                 continue;
             };
-            let lately = post.asked_at.is_some_and(|at| at.plus(post::LISTENED) > now);
+            let lately = post
+                .asked_at
+                .is_some_and(|at| at.plus(post::LISTENED) > now);
             if !lately {
                 continue;
             }

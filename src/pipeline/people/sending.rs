@@ -137,7 +137,11 @@ pub(super) fn flush(
             "it did not come to an end within {}",
             human(request.config.limits.notify_within)
         );
-        let oldest = store.state.post.get(&channel).and_then(|p| p.outbox.first());
+        let oldest = store
+            .state
+            .post
+            .get(&channel)
+            .and_then(|p| p.outbox.first());
         if let Some(id) = id.or_else(|| oldest.map(|message| message.id.clone())) {
             let came = Err(Trouble::passing(why));
             record(store, Sent { channel, id, came }, run)?;
@@ -243,7 +247,9 @@ fn send_all(
                 ..trouble.clone()
             }),
         };
-        let goes_on = came.as_ref().map_or_else(|trouble| trouble.hopeless, |_| true);
+        let goes_on = came
+            .as_ref()
+            .map_or_else(|trouble| trouble.hopeless, |_| true);
         if let (Ok(receipt), Some(key)) = (&came, key)
             && !receipt.is_empty()
         {

@@ -49,7 +49,8 @@ pub struct RawHttpProbe {
     /// What the body must contain.
     #[serde(default)]
     pub contains: Option<Spanned<String>>,
-    /// What the body's JSON must have at least.
+    /// What the body's JSON must have at least. A key at the top that begins with `/` is a JSON
+    /// pointer.
     #[serde(default)]
     pub json: Option<serde_json::Value>,
     /// A file with the certificate of a private authority.

@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 22] = [
+pub(super) const HOMES: [(&str, &[&str]); 23] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -29,18 +29,19 @@ pub(super) const HOMES: [(&str, &[&str]); 22] = [
     (
         "serde",
         &[
-            "model", "yaml", "plan", "sim", "config", "observe", "store", "act", "keeper",
-            "report", "cli", "channel",
+            "model", "yaml", "plan", "sim", "config", "import", "observe", "store", "act",
+            "keeper", "report", "cli", "channel",
         ],
     ),
     (
         "serde_json",
         &[
-            "model", "yaml", "plan", "sim", "config", "observe", "store", "table", "act", "keeper",
-            "report", "cli", "pipeline", "channel",
+            "model", "yaml", "plan", "sim", "config", "import", "observe", "store", "table", "act",
+            "keeper", "report", "cli", "pipeline", "channel",
         ],
     ),
     ("strsim", &["yaml"]),
+    ("toml", &["import"]),
     ("ureq", &["config", "net", "report"]),
     ("walkdir", &["act"]),
 ];
