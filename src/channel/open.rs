@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::exec::Exec;
+use super::gitea::Gitea;
 use super::nostr::Nostr;
 use super::ntfy::Ntfy;
 use super::telegram::Telegram;
@@ -31,7 +32,7 @@ pub fn open(
     let name = &channel.name;
     Ok(match &channel.kind {
         Kind::Telegram(telegram) => Box::new(Telegram::new(name, telegram, secrets)?),
-        Kind::Gitea(_) => return Err(Trouble::hopeless("kind gitea is not there yet")),
+        Kind::Gitea(gitea) => Box::new(Gitea::new(name, gitea, secrets)?),
         Kind::Nostr(nostr) => Box::new(Nostr::new(name, nostr, secrets)?),
         Kind::Ntfy(ntfy) => Box::new(Ntfy::new(name, ntfy, secrets)?),
         Kind::Webhook(webhook) => Box::new(Webhook::new(name, webhook, secrets)?),

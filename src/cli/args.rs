@@ -286,6 +286,12 @@ pub enum Command {
     Beat(BeatArgs),
     /// Read every heartbeat in the heartbeat directory and say which job is late
     Heartbeats,
+    /// Look at channels to people, or try one
+    Channel {
+        /// What to do
+        #[command(subcommand)]
+        command: ChannelCommand,
+    },
     /// Answer one HTTP request on standard input and output: /health, /metrics, /status.json
     Health,
     /// Try plans on a recorded journal or on a made-up scenario, beside those in force
@@ -322,6 +328,18 @@ pub enum PlanCommand {
     Show {
         /// CELL/AGENT, a cell, or gateway:NAME
         subject: String,
+    },
+}
+
+/// What can be done with channels.
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Every channel: its kind, which plans use it, what waits, when something last arrived
+    List,
+    /// Send a harmless message, and say what can be read back
+    Test {
+        /// The channel's name
+        name: String,
     },
 }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod cells;
+mod channel;
 mod check;
 mod close;
 mod compared;
@@ -188,6 +189,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::Init(args) => cells::init(&common, &args),
         Command::Beat(args) => cells::beat(&common, &args),
         Command::Heartbeats => cells::heartbeats(&common),
+        Command::Channel { command } => channel::channel(&common, command),
         Command::Health => health::health(&common),
         Command::Import(args) => import::import(&common, &args),
     }

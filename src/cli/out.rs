@@ -51,6 +51,8 @@ impl Owed {
                 "plan" if words.contains(&"test") => "lazarus-pit/plan-test/1",
                 "plan" if words.contains(&"show") => "lazarus-pit/plan-show/1",
                 "plan" => "lazarus-pit/plan-lint/1",
+                "channel" if words.contains(&"test") => "lazarus-pit/channel-test/1",
+                "channel" => "lazarus-pit/channel-list/1",
                 "simulate" => "lazarus-pit/simulate/1",
                 "approve" => "lazarus-pit/approve/1",
                 "deny" => "lazarus-pit/deny/1",

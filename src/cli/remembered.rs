@@ -46,6 +46,8 @@ pub(super) struct ApprovalDocument<'a> {
     asked_at: Timestamp,
     expires_at: Timestamp,
     pending: bool,
+    /// Where it was put, beside the shell.
+    channels: &'a [String],
     answer: Option<AnswerDocument<'a>>,
 }
 
@@ -67,6 +69,7 @@ impl<'a> ApprovalDocument<'a> {
             asked_at: asked.asked_at,
             expires_at: asked.expires_at,
             pending: asked.answer.is_none() && now < asked.expires_at,
+            channels: &asked.channels,
             answer: asked.answer.as_ref().map(|answer| AnswerDocument {
                 kind: answer.kind,
                 by: &answer.by,
@@ -103,9 +106,13 @@ pub(super) fn approval(asked: &Approval, now: Timestamp) -> String {
     let about = format!("attempt {}", asked.attempt);
     match &asked.answer {
         None if now < asked.expires_at => format!(
-            "a human is asked about {about} until {} (in {})",
+            "a human is asked about {about} until {} (in {}){}",
             moment(asked.expires_at),
             human(asked.expires_at.since(now)),
+            match asked.channels.is_empty() {
+                true => String::new(),
+                false => format!(", on {} and in the shell", asked.channels.join(", ")),
+            },
         ),
         Some(answer) if answer.kind == AnswerKind::Approved => {
             format!("{} agreed to {about} at {}", answer.by, moment(answer.at))

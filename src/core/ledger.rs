@@ -204,6 +204,7 @@ fn approval_requested(state: &mut State, event: &Event) {
         expires_at: event.expires_at.unwrap_or(event.ts),
         ask_again_ms: event.ask_again_ms.unwrap_or(0),
         answer: None,
+        channels: Vec::new(),
     };
     remember(state, subject, |memory| memory.approval = Some(approval));
 }

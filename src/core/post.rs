@@ -73,6 +73,15 @@ pub(super) fn queued(state: &mut State, event: &Event) {
         post.asked_at = Some(event.ts);
     }
     post.outbox.push((**message).clone());
+    let Some(question) = message.question.as_ref() else {
+        return;
+    };
+    let memory = state.memory.get_mut(&question.subject);
+    let asked = memory.and_then(|memory| memory.approval.as_mut());
+    let asked = asked.filter(|asked| asked.code == question.code);
+    if let Some(asked) = asked.filter(|asked| !asked.channels.contains(channel)) {
+        asked.channels.push(channel.clone());
+    }
 }
 
 /// Takes a message out of a channel's outbox.

@@ -227,6 +227,9 @@ pub struct Approval {
     /// The answer; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+    /// The channels on which it was put, beside the shell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
 }
 
 /// An answer.

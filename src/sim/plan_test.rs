@@ -372,6 +372,7 @@ fn asked(given: &Given, plan: &Plan, kind: AnswerKind, now: Timestamp) -> Approv
             at: now,
             until: None,
         }),
+        channels: Vec::new(),
     }
 }
 

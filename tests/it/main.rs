@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod agents;
+mod asking;
 mod attack;
 mod attacked;
 mod audited;
@@ -51,6 +52,7 @@ mod later;
 mod living;
 mod lock;
 mod logs;
+mod notify;
 mod output;
 mod peer;
 mod ping;

@@ -102,7 +102,8 @@ fn gathered(telling: &Telling<'_>, channel: &str, drafts: Vec<Draft>) -> Vec<Gat
         Some(message) => matches!(message.occasion, Occasion::Asked | Occasion::Settled),
     };
     let (singles, rest): (Vec<Draft>, Vec<Draft>) = drafts.into_iter().partition(single);
-    let mut all = Vec::new();
+    // That a question is settled comes before what else is told of its incident, marks and all.
+    let mut all: Vec<Gathered> = singles.into_iter().map(alone).collect();
     if rest.len() > 1 {
         let messages: Vec<&Message> = rest.iter().filter_map(|d| d.message.as_ref()).collect();
         let message = digest(telling, &messages);
@@ -114,7 +115,6 @@ fn gathered(telling: &Telling<'_>, channel: &str, drafts: Vec<Draft>) -> Vec<Gat
     } else {
         all.extend(rest.into_iter().map(alone));
     }
-    all.extend(singles.into_iter().map(alone));
     all
 }
 
