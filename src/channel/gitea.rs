@@ -113,7 +113,10 @@ impl Channel for Gitea {
             return Err(Trouble::hopeless(why));
         }
         if is("has_issues") == Some(false) {
-            let why = format!("issues are switched off in {}; its settings have them", self.repo);
+            let why = format!(
+                "issues are switched off in {}; its settings have them",
+                self.repo
+            );
             return Err(Trouble::hopeless(why));
         }
         if may("pull") == Some(false) {

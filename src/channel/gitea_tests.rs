@@ -81,7 +81,9 @@ fn trouble<T: std::fmt::Debug>(outcome: Result<T, Trouble>) -> Trouble {
 fn an_incident_is_one_issue_from_its_beginning_to_its_end() {
     let service = fake::start();
     let mut channel = made(&settings(&service));
-    let first = channel.send(&message("m1", Occasion::Down), soon()).unwrap();
+    let first = channel
+        .send(&message("m1", Occasion::Down), soon())
+        .unwrap();
     assert_eq!(first, "ops/pool#1");
     let second = channel.send(&later("m2", &first, false), soon()).unwrap();
     assert!(second.starts_with("ops/pool#1-"), "{second}");
@@ -91,11 +93,18 @@ fn an_incident_is_one_issue_from_its_beginning_to_its_end() {
     next.incident = Some("i2".into());
     assert_eq!(channel.send(&next, soon()).unwrap(), "ops/pool#2");
     service.with(|g| {
-        assert_eq!((g.issues.len(), g.issues[0].open, g.issues[1].open), (2, false, true));
+        assert_eq!(
+            (g.issues.len(), g.issues[0].open, g.issues[1].open),
+            (2, false, true)
+        );
         assert_eq!(g.issues[0].title, "[pool] portal/main: m1");
         let said = g.said(1);
         assert_eq!(said.len(), 2);
-        assert!(said[1].contains("```text\nsince 10:00\n@ann #1\n```"), "{}", said[1]);
+        assert!(
+            said[1].contains("```text\nsince 10:00\n@ann #1\n```"),
+            "{}",
+            said[1]
+        );
     });
 }
 
@@ -135,19 +144,31 @@ fn a_lost_answer_doubles_nothing() {
 
 #[test]
 fn its_issue_is_found_again_among_many_and_after_all_memory_was_lost() {
-    for (page, counts, long) in [(50, true, false), (50, false, false), (30, true, false), (50, true, true)] {
+    for (page, counts, long) in [
+        (50, true, false),
+        (50, false, false),
+        (30, true, false),
+        (50, true, true),
+    ] {
         let service = fake::start();
         let mut channel = made(&settings(&service));
         let filler = "x".repeat(if long { 40_000 } else { 10 });
-        channel.send(&message("m1", Occasion::Down), soon()).unwrap();
+        channel
+            .send(&message("m1", Occasion::Down), soon())
+            .unwrap();
         service.with(|g| {
             (g.page, g.counts) = (page, counts);
             for n in 0..120 {
                 g.open("someone", &format!("issue {n}"), &filler);
             }
         });
-        let again = channel.send(&message("m2", Occasion::Failed), soon()).unwrap();
-        assert!(again.starts_with("ops/pool#1-"), "{again}: {page} {counts} {long}");
+        let again = channel
+            .send(&message("m2", Occasion::Failed), soon())
+            .unwrap();
+        assert!(
+            again.starts_with("ops/pool#1-"),
+            "{again}: {page} {counts} {long}"
+        );
         // A new state gives the incident a new id; the subject is the same, and so is its trouble.
         let mut anew = message("m3", Occasion::Down);
         anew.incident = Some("i9".into());
@@ -178,14 +199,21 @@ fn nobody_else_can_have_its_issue() {
         ..message("m2", Occasion::Down)
     };
     assert_eq!(channel.send(&other, soon()).unwrap(), "ops/pool#3");
-    assert!(channel.send(&message("m3", Occasion::Failed), soon()).unwrap().starts_with("ops/pool#2-"));
+    assert!(
+        channel
+            .send(&message("m3", Occasion::Failed), soon())
+            .unwrap()
+            .starts_with("ops/pool#2-")
+    );
 }
 
 #[test]
 fn an_issue_that_a_human_closed_or_removed_is_no_end_of_telling() {
     let service = fake::start();
     let mut channel = made(&settings(&service));
-    let receipt = channel.send(&message("m1", Occasion::Down), soon()).unwrap();
+    let receipt = channel
+        .send(&message("m1", Occasion::Down), soon())
+        .unwrap();
     service.with(|g| g.issues[0].open = false);
     // By its number, and by its marker.
     for (id, earlier) in [("m2", Some(receipt.clone())), ("m3", None)] {
@@ -193,12 +221,21 @@ fn an_issue_that_a_human_closed_or_removed_is_no_end_of_telling() {
             earlier,
             ..message(id, Occasion::Failed)
         };
-        assert!(channel.send(&sent, soon()).unwrap().starts_with("ops/pool#1-"), "{id}");
+        assert!(
+            channel
+                .send(&sent, soon())
+                .unwrap()
+                .starts_with("ops/pool#1-"),
+            "{id}"
+        );
     }
     service.with(|g| assert!(!g.issues[0].open));
     service.with(|g| g.issues[0].number = 77);
     service.with(|g| g.issues[0].body.clear());
-    assert_eq!(channel.send(&later("m4", &receipt, false), soon()).unwrap(), "ops/pool#2");
+    assert_eq!(
+        channel.send(&later("m4", &receipt, false), soon()).unwrap(),
+        "ops/pool#2"
+    );
 }
 
 #[test]
@@ -220,12 +257,25 @@ fn a_missions_own_issue_gets_the_comments_and_stays_open() {
         let receipt = channel.send(&of(id, plan, last), soon()).unwrap();
         assert!(receipt.starts_with("ops/pool#1-"), "{receipt}");
     }
-    service.with(|g| assert_eq!((g.issues.len(), g.issues[0].open, g.said(1).len()), (1, true, 2)));
+    service.with(|g| {
+        assert_eq!(
+            (g.issues.len(), g.issues[0].open, g.said(1).len()),
+            (1, true, 2)
+        )
+    });
     // A number that agents made up is no reason to say nothing.
-    assert_eq!(channel.send(&of("m3", 4711, false), soon()).unwrap(), "ops/pool#2");
+    assert_eq!(
+        channel.send(&of("m3", 4711, false), soon()).unwrap(),
+        "ops/pool#2"
+    );
     // Where it is not asked for, the manifest's number means nothing.
     let mut plain = made(&settings(&service));
-    assert!(plain.send(&of("m4", plan, false), soon()).unwrap().starts_with("ops/pool#2-"));
+    assert!(
+        plain
+            .send(&of("m4", plan, false), soon())
+            .unwrap()
+            .starts_with("ops/pool#2-")
+    );
 }
 
 #[test]
@@ -264,7 +314,9 @@ fn labels_are_looked_up_or_made_and_never_in_the_way() {
 fn an_issue_that_depends_on_others_says_why_it_stays_open() {
     let service = fake::start();
     let mut channel = made(&settings(&service));
-    let receipt = channel.send(&message("m1", Occasion::Down), soon()).unwrap();
+    let receipt = channel
+        .send(&message("m1", Occasion::Down), soon())
+        .unwrap();
     service.with(|g| g.issues[0].blocked = true);
     let end = later("m2", &receipt, true);
     channel.send(&end, soon()).unwrap();
@@ -286,7 +338,11 @@ fn what_is_wrong_is_said() {
     assert!(failed.why.contains("423") && failed.why.contains("archived") && !failed.hopeless);
     service.with(|g| (g.archived, g.hidden) = (false, true));
     let failed = send();
-    assert!(failed.why.contains("ops/pool") && !failed.hopeless, "{}", failed.why);
+    assert!(
+        failed.why.contains("ops/pool") && !failed.hopeless,
+        "{}",
+        failed.why
+    );
     service.with(|g| (g.hidden, g.broken) = (false, Some(403)));
     assert!(send().why.contains("may its user or token do that"));
     service.with(|g| g.broken = Some(422));
@@ -294,14 +350,20 @@ fn what_is_wrong_is_said() {
     service.with(|g| (g.broken, g.limited) = (None, (1, 17)));
     assert_eq!(send().retry_after, Some(17));
     // In the right order, and only once, when it is over.
-    channel.send(&message("m1", Occasion::Down), soon()).unwrap();
+    channel
+        .send(&message("m1", Occasion::Down), soon())
+        .unwrap();
     service.with(|g| assert_eq!(g.issues.len(), 1));
 
     let mut wrong = |_: &SecretRef| Ok(Sensitive::new("other".into()));
     let mut other = Gitea::new("ops", &settings(&service), &mut wrong).unwrap();
     assert!(trouble(other.look(soon())).why.contains("401"));
     let failed = trouble(other.send(&message("m2", Occasion::Down), soon()));
-    assert!(failed.why.contains("the token") && !failed.hopeless, "{}", failed.why);
+    assert!(
+        failed.why.contains("the token") && !failed.hopeless,
+        "{}",
+        failed.why
+    );
     for repo in ["", "ops", "ops/", "a/b/c", "../x", "o p/x", "ops/.."] {
         let bad = channel::Gitea {
             repo: repo.into(),
@@ -317,14 +379,22 @@ fn it_can_be_looked_at_without_a_word_being_sent() {
     let service = fake::start();
     let mut channel = made(&settings(&service));
     let said = channel.look(soon()).unwrap();
-    assert!(said.contains("1.24.3") && said.contains(USER) && said.contains(REPO), "{said}");
+    assert!(
+        said.contains("1.24.3") && said.contains(USER) && said.contains(REPO),
+        "{said}"
+    );
     service.with(|g| g.says_who = false);
     assert!(channel.look(soon()).unwrap().contains("read:user"));
     service.with(|g| g.has_issues = false);
     assert!(trouble(channel.look(soon())).hopeless);
     service.with(|g| (g.has_issues, g.archived) = (true, true));
     assert!(trouble(channel.look(soon())).why.contains("archived"));
-    assert!(service.requests().iter().all(|request| request.method == "GET"));
+    assert!(
+        service
+            .requests()
+            .iter()
+            .all(|request| request.method == "GET")
+    );
 }
 
 #[test]
@@ -353,7 +423,11 @@ fn ask(channel: &mut Gitea, id: &str, code: &str, issue: Option<u64>) -> Questio
 }
 
 #[track_caller]
-fn hear(channel: &mut Gitea, cursor: Option<&str>, open: &[Question]) -> (Vec<Heard>, Option<String>) {
+fn hear(
+    channel: &mut Gitea,
+    cursor: Option<&str>,
+    open: &[Question],
+) -> (Vec<Heard>, Option<String>) {
     let said = channel.hear(cursor, open, soon()).unwrap();
     (said.all, said.cursor)
 }
@@ -399,17 +473,34 @@ fn what_is_no_answer_is_refused_or_passed_over() {
             g.comment(1, who, body)
         });
         let (heard, _) = hear(&mut made(&settings(&service)), None, &asked);
-        heard.first().map(|heard| heard.refused.clone().unwrap_or_default())
+        heard
+            .first()
+            .map(|heard| heard.refused.clone().unwrap_or_default())
     };
-    assert_eq!(refusal("/revive", "eve").as_deref(), Some("not an allowed user"));
-    assert!(refusal("/revive\n/skip", "ann").unwrap().contains("several things"));
-    for chatter in ["revive", "> /revive", "```\n/revive\n```", "<!-- lazarus-pit:message m9 -->\n\n/revive"] {
+    assert_eq!(
+        refusal("/revive", "eve").as_deref(),
+        Some("not an allowed user")
+    );
+    assert!(
+        refusal("/revive\n/skip", "ann")
+            .unwrap()
+            .contains("several things")
+    );
+    for chatter in [
+        "revive",
+        "> /revive",
+        "```\n/revive\n```",
+        "<!-- lazarus-pit:message m9 -->\n\n/revive",
+    ] {
         assert_eq!(refusal(chatter, "ann"), None, "{chatter}");
     }
     // Whom it names is told, for the one who asked to judge.
     assert_eq!(refusal("/revive other/main", "ann").as_deref(), Some(""));
     assert_eq!(refusal("/revive c1", "ann").as_deref(), Some(""));
-    assert_eq!(refusal("/revive portal/main now, please", "ann").as_deref(), Some(""));
+    assert_eq!(
+        refusal("/revive portal/main now, please", "ann").as_deref(),
+        Some("")
+    );
     // A comment that somebody else may have changed.
     service.with(|g| {
         g.comments.clear();
@@ -444,7 +535,11 @@ fn one_issue_with_several_questions_wants_a_name() {
         .collect();
     assert_eq!(
         parts,
-        [(None, true), (Some("portal/second"), false), (Some("portal/main"), false)]
+        [
+            (None, true),
+            (Some("portal/second"), false),
+            (Some("portal/main"), false)
+        ]
     );
 }
 

@@ -297,7 +297,9 @@ fn connect(host: &str, port: u16, peers: Peers, until: Instant) -> Result<TcpStr
     if allowed.peek().is_none() {
         return Err(broken(match found.is_empty() {
             true => "the host's name has no address",
-            false => "its address is not one of the internet's, and none of this network is talked to",
+            false => {
+                "its address is not one of the internet's, and none of this network is talked to"
+            }
         }));
     }
     let mut last = Lost::Late;
@@ -364,7 +366,9 @@ fn lost(e: tungstenite::Error) -> Lost {
         Error::ConnectionClosed | Error::AlreadyClosed => "it closed the connection".to_owned(),
         Error::Http(answer) => match answer.status().as_u16() {
             status if super::is_redirect(status) => {
-                format!("it answered {status}: it sends on to another address, and none is followed")
+                format!(
+                    "it answered {status}: it sends on to another address, and none is followed"
+                )
             }
             status => format!("it answered {status} and opened no WebSocket"),
         },

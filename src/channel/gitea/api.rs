@@ -260,7 +260,9 @@ impl Api {
     pub(super) fn close_issue(&self, number: u64, until: Instant) -> Result<bool, Trouble> {
         let what = format!("closing issue {number}");
         let path = format!("/issues/{number}");
-        let request = self.in_repo("PATCH", &path).json(&json!({"state": "closed"}));
+        let request = self
+            .in_repo("PATCH", &path)
+            .json(&json!({"state": "closed"}));
         let named = request.named();
         let answer = request.ask(&what, until)?;
         match answer.status {
@@ -284,7 +286,9 @@ impl Api {
         let request = self.in_repo("GET", &path);
         let named = request.named();
         Ok(match self.ask(&what, request, until)? {
-            Found::Is((Value::Array(list), _)) => Found::Is(list.iter().filter_map(comment).collect()),
+            Found::Is((Value::Array(list), _)) => {
+                Found::Is(list.iter().filter_map(comment).collect())
+            }
             // An empty list is null at times.
             Found::Is((Value::Null, _)) => Found::Is(Vec::new()),
             Found::Is(_) => return Err(Self::unreadable(&what, &named)),
@@ -340,7 +344,9 @@ impl Api {
         let request = self.in_repo("POST", "/labels").json(&sent);
         let named = request.named();
         let json = self.demand(what, request, until)?;
-        json["id"].as_u64().ok_or_else(|| Self::unreadable(what, &named))
+        json["id"]
+            .as_u64()
+            .ok_or_else(|| Self::unreadable(what, &named))
     }
 }
 

@@ -49,15 +49,19 @@ impl Cursor {
 
     fn text(&self) -> Option<String> {
         let until = self.until?;
-        let told = self.told.iter().map(|(at, id)| format!(" {}={id}", when(*at)));
+        let told = self
+            .told
+            .iter()
+            .map(|(at, id)| format!(" {}={id}", when(*at)));
         Some(format!("{}{}", when(until), told.collect::<String>()))
     }
 
     /// Everything before this was read.
     fn since(&self, question: Timestamp) -> Timestamp {
-        let read = self.until.map_or(question, |until| until.minus(BACK));
         // A server whose clock is behind dates an answer before its question; who asked judges that.
-        read.max(question.minus(CLOCKS))
+        let asked = question.minus(CLOCKS);
+        self.until
+            .map_or(asked, |until| until.minus(BACK).max(asked))
     }
 
     fn end(&mut self, until: Option<Timestamp>) {
@@ -113,7 +117,8 @@ impl Gitea {
             };
             for comment in &comments {
                 newest = newest.max(Some(comment.updated));
-                let known = |(at, id): &(Timestamp, u64)| *id == comment.id && *at == comment.updated;
+                let known =
+                    |(at, id): &(Timestamp, u64)| *id == comment.id && *at == comment.updated;
                 if cursor.told.iter().any(known) {
                     continue;
                 }
@@ -151,9 +156,12 @@ impl Gitea {
         let later = |put: &&&Put| put.at.comment.is_none_or(|asked| comment.id > asked);
         let named = here.iter().find(|put| {
             let q = put.question;
-            let first = name.as_deref().and_then(|name| name.split_whitespace().next());
+            let first = name
+                .as_deref()
+                .and_then(|name| name.split_whitespace().next());
             let all = name.iter().map(String::as_str).chain(first);
-            all.into_iter().any(|name| name == q.code || name == q.subject)
+            all.into_iter()
+                .any(|name| name == q.code || name == q.subject)
         });
         let mut waiting = here.iter().filter(later);
         let (put, why) = match (&name, named, waiting.next(), waiting.next()) {
@@ -163,9 +171,10 @@ impl Gitea {
             (Some(_), None, ..) => (None, None),
             (None, _, None, _) => (None, Some("it is older than the question")),
             (None, _, Some(put), None) => (Some(put), None),
-            (None, _, Some(_), Some(_)) => {
-                (None, Some("several questions are open here, and it names none"))
-            }
+            (None, _, Some(_), Some(_)) => (
+                None,
+                Some("several questions are open here, and it names none"),
+            ),
         };
         let edited = comment.updated.since(comment.created) > EDITED;
         let refused = match () {
@@ -196,7 +205,9 @@ fn orders(body: &str) -> impl Iterator<Item = (bool, Option<String>)> + '_ {
     let mut fence: Option<&str> = None;
     let lines = body.lines().filter(move |line| {
         let bare = line.trim_start();
-        let mark = ["```", "~~~"].into_iter().find(|mark| bare.starts_with(mark));
+        let mark = ["```", "~~~"]
+            .into_iter()
+            .find(|mark| bare.starts_with(mark));
         match (fence, mark) {
             (None, Some(mark)) => fence = Some(mark),
             (Some(open), Some(mark)) if open == mark => fence = None,

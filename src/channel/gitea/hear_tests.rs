@@ -12,7 +12,10 @@ fn read(body: &str) -> Vec<(bool, Option<String>)> {
 fn answers_are_lines_of_their_own() {
     let bare = |yes| vec![(yes, None)];
     assert_eq!(read("/revive"), bare(true));
-    assert_eq!(read("I had a look.\r\n\r\n  /Revive  \r\nThanks"), bare(true));
+    assert_eq!(
+        read("I had a look.\r\n\r\n  /Revive  \r\nThanks"),
+        bare(true)
+    );
     assert_eq!(read("/SKIP"), bare(false));
     assert_eq!(read("/revive a/main"), [(true, Some("a/main".into()))]);
     assert_eq!(read("/revive\n/skip").len(), 2);

@@ -77,7 +77,10 @@ impl Gitea {
         }
         let me = self.me(until);
         // Anybody may open an issue with such a marker in it.
-        let ours = |issue: &Issue| me.as_ref().is_none_or(|me| me.eq_ignore_ascii_case(&issue.author));
+        let ours = |issue: &Issue| {
+            me.as_ref()
+                .is_none_or(|me| me.eq_ignore_ascii_case(&issue.author))
+        };
         let mut about_it = None;
         let found = self.api.find_issue("state=open", until, |issue| {
             if about_it.is_none() && ours(issue) && similar(issue) {
@@ -91,7 +94,9 @@ impl Gitea {
         // Somebody may have closed it since the message waited; what is closed longer is over.
         let since = when(message.at.minus(CLOCKS));
         let closed = format!("state=closed&since={since}");
-        let found = self.api.find_issue(&closed, until, |issue| ours(issue) && same(issue))?;
+        let found = self
+            .api
+            .find_issue(&closed, until, |issue| ours(issue) && same(issue))?;
         Ok(found.or(about_it))
     }
 
@@ -122,7 +127,9 @@ impl Gitea {
         };
         let me = self.me(until);
         let ours = |c: &&Comment| {
-            let by_us = me.as_ref().is_none_or(|me| me.eq_ignore_ascii_case(&c.author));
+            let by_us = me
+                .as_ref()
+                .is_none_or(|me| me.eq_ignore_ascii_case(&c.author));
             by_us && text::has_marker(&c.body, marker)
         };
         match self.api.comments(number, message.at.minus(CLOCKS), until)? {
@@ -134,7 +141,9 @@ impl Gitea {
             }
             // To say it twice is better than not at all.
             Found::TooLong => {
-                log::warn!("the newest comments of issue {number} are too long to be looked through");
+                log::warn!(
+                    "the newest comments of issue {number} are too long to be looked through"
+                );
             }
         }
         Ok(match self.api.add_comment(number, body, until)? {

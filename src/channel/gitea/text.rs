@@ -19,15 +19,23 @@ const MARK: &str = "<!-- lazarus-pit:";
 /// The hidden marker of an incident: by it, its issue is found again.
 pub(super) fn incident_marker(message: &Message) -> Option<String> {
     let incident = message.incident.as_deref()?;
-    let (host, subject) = (&message.host, message.subject.as_deref().unwrap_or_default());
+    let (host, subject) = (
+        &message.host,
+        message.subject.as_deref().unwrap_or_default(),
+    );
     let [incident, host, subject] = [incident, host, subject].map(plain);
-    Some(format!("{MARK}incident {incident} host {host} subject {subject} -->"))
+    Some(format!(
+        "{MARK}incident {incident} host {host} subject {subject} -->"
+    ))
 }
 
 /// The part of such a marker that the issues of one subject have in common, whatever the incident.
 pub(super) fn subject_marker(message: &Message) -> Option<String> {
     let subject = plain(message.subject.as_deref()?);
-    Some(format!(" host {} subject {subject} -->", plain(&message.host)))
+    Some(format!(
+        " host {} subject {subject} -->",
+        plain(&message.host)
+    ))
 }
 
 /// The hidden marker of a message: by it, a comment is found again whose answer was lost.
@@ -67,7 +75,10 @@ fn plain(text: &str) -> String {
 
 /// An issue's title. No Markdown is read in one, but it can call people and refer to issues.
 pub(super) fn title(message: &Message) -> String {
-    let flat = message.title.chars().map(|c| if is_unsafe(c) { ' ' } else { c });
+    let flat = message
+        .title
+        .chars()
+        .map(|c| if is_unsafe(c) { ' ' } else { c });
     let flat: String = flat.collect();
     let mut out = String::with_capacity(flat.len());
     let mut chars = flat.chars().peekable();
@@ -96,7 +107,11 @@ pub(super) fn body(message: &Message, head: &[String]) -> String {
     let title = escaped(&message.title);
     let _ = write!(out, "\n**{title}**\n");
     if !message.text.trim().is_empty() {
-        let _ = write!(out, "\n{}\n", fenced(&fitted(&message.text, MOST_TEXT, char::len_utf8)));
+        let _ = write!(
+            out,
+            "\n{}\n",
+            fenced(&fitted(&message.text, MOST_TEXT, char::len_utf8))
+        );
     }
     if let (Occasion::Asked, Some(question)) = (message.occasion, &message.question) {
         let name = inline(&question.subject);

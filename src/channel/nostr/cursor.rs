@@ -104,7 +104,10 @@ mod tests {
         cursor.end(900_001 + BACK);
         assert!(!cursor.knows(&id(1)));
         // A clock that was set back reads more, and not less.
-        assert_eq!(Cursor::parse(Some("5000000")).since(4_000_000), 4_000_000 - BACK);
+        assert_eq!(
+            Cursor::parse(Some("5000000")).since(4_000_000),
+            4_000_000 - BACK
+        );
     }
 
     #[test]

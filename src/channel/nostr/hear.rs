@@ -93,12 +93,7 @@ fn one(keys: &Arc<Keys>, place: &Place, since: u64, until: Instant, tell: &Sende
     let _ = tell.send((place.named(), pages(keys, place, since, until)));
 }
 
-fn pages(
-    keys: &Arc<Keys>,
-    place: &Place,
-    since: u64,
-    until: Instant,
-) -> Result<Vec<Event>, Fault> {
+fn pages(keys: &Arc<Keys>, place: &Place, since: u64, until: Instant) -> Result<Vec<Event>, Fault> {
     let mut relay = Relay::open(place, keys, until)?;
     let filter = Filter::new()
         .kind(Kind::GiftWrap)
@@ -184,7 +179,10 @@ fn heard(letter: &Letter, known: bool, open: &[Question]) -> Option<Heard> {
         let mut all = open.iter();
         all.find(|q| q.code == name)
     });
-    let who = letter.from.to_bech32().unwrap_or_else(|_| letter.from.to_hex());
+    let who = letter
+        .from
+        .to_bech32()
+        .unwrap_or_else(|_| letter.from.to_hex());
     let mut code = coded.map(|q| q.code.clone());
     let (subject, why) = match (&words.name, coded, first) {
         (Some(_), Some(q), _) => (Some(q.subject.clone()), None),

@@ -60,14 +60,24 @@ impl Scene {
     }
 
     fn wrap(&self, by: &Keys, rumor: UnsignedEvent) -> Event {
-        GiftWrapBuilder::new(self.own.public_key(), rumor).finalize(by).unwrap()
+        GiftWrapBuilder::new(self.own.public_key(), rumor)
+            .finalize(by)
+            .unwrap()
     }
 
     fn said(&self, wraps: &[Event], cursor: Cursor) -> Said {
         let recipients = [self.ann.public_key()];
         let until = Instant::now() + Duration::from_secs(60);
         let now = Moment::now().as_secs();
-        said(wraps, &self.own, &recipients, &self.open, cursor, now, until)
+        said(
+            wraps,
+            &self.own,
+            &recipients,
+            &self.open,
+            cursor,
+            now,
+            until,
+        )
     }
 
     /// What one text of Ann's says.
@@ -96,9 +106,18 @@ fn words_replies_and_codes() {
     assert_eq!(heard.who, scene.ann.public_key().to_bech32().unwrap());
     let code = || Some("c0de".to_owned());
     assert_eq!(parts(&scene.one("Skip c0de", None)), (false, a(), code()));
-    for (text, yes) in [("+1", true), ("-1", false), ("revive", true), ("/skip ", false)] {
+    for (text, yes) in [
+        ("+1", true),
+        ("-1", false),
+        ("revive", true),
+        ("/skip ", false),
+    ] {
         let heard = scene.one(text, Some(scene.asked));
-        assert_eq!((parts(&heard), heard.refused), ((yes, a(), code()), None), "{text}");
+        assert_eq!(
+            (parts(&heard), heard.refused),
+            ((yes, a(), code()), None),
+            "{text}"
+        );
     }
     // By name, though it replies to something else.
     let other = EventId::from_hex(&"ab".repeat(32)).unwrap();
@@ -115,7 +134,10 @@ fn words_replies_and_codes() {
         assert!(refused.contains(why), "{text}: {refused}");
     }
     for chatter in ["thank you", "", "I would revive a/main", "> revive a/main"] {
-        let wrap = scene.wrap(&scene.ann, scene.rumor(&scene.ann, chatter, Some(scene.asked)));
+        let wrap = scene.wrap(
+            &scene.ann,
+            scene.rumor(&scene.ann, chatter, Some(scene.asked)),
+        );
         assert!(scene.none(&[wrap]), "{chatter}");
     }
 }
@@ -127,7 +149,13 @@ fn who_did_not_write_it_is_not_believed() {
     // A stranger is told of, and refused.
     let wrap = scene.wrap(&eve, scene.rumor(&eve, "revive a/main", None));
     let all = scene.said(&[wrap], Cursor::default()).all;
-    assert!(all[0].refused.as_ref().unwrap().contains("none of the recipients"));
+    assert!(
+        all[0]
+            .refused
+            .as_ref()
+            .unwrap()
+            .contains("none of the recipients")
+    );
     // Eve seals what Ann is to have written.
     let forged = scene.rumor(ann, "revive a/main", None);
     assert!(scene.none(&[scene.wrap(&eve, forged.clone())]));
@@ -180,7 +208,9 @@ fn by_hand(scene: &Scene, by: &Keys, seal: &Event) -> Event {
 fn a_replay_is_no_second_answer() {
     let scene = Scene::new();
     let rumor = scene.rumor(&scene.ann, "revive a/main", None);
-    let wraps: Vec<Event> = (0..5).map(|_| scene.wrap(&scene.ann, rumor.clone())).collect();
+    let wraps: Vec<Event> = (0..5)
+        .map(|_| scene.wrap(&scene.ann, rumor.clone()))
+        .collect();
     let first = scene.said(&wraps, Cursor::default());
     assert_eq!(first.all.len(), 1);
     let cursor = Cursor::parse(first.cursor.as_deref());
@@ -201,5 +231,8 @@ fn a_flood_of_strangers_is_bounded() {
     wraps.push(scene.wrap(&scene.ann, scene.rumor(&scene.ann, "skip a/main", None)));
     let all = scene.said(&wraps, Cursor::default()).all;
     assert_eq!(all.len(), MOST_STRANGERS + 1);
-    assert_eq!(all.iter().filter(|heard| heard.refused.is_none()).count(), 1);
+    assert_eq!(
+        all.iter().filter(|heard| heard.refused.is_none()).count(),
+        1
+    );
 }

@@ -116,15 +116,24 @@ mod tests {
             "wss://3.example",
             "wss://4.example",
         ];
-        let urls = |all: Vec<(String, Peers)>| all.into_iter().map(|(url, _)| url).collect::<Vec<_>>();
+        let urls =
+            |all: Vec<(String, Peers)>| all.into_iter().map(|(url, _)| url).collect::<Vec<_>>();
         let abroad = taken(&hostile, &own("wss://own.example"), false);
         assert!(abroad.iter().all(|(_, peers)| *peers == Peers::Public));
         assert_eq!(
             urls(abroad),
-            ["wss://a.example/", "wss://1.example", "wss://2.example", "wss://3.example"]
+            [
+                "wss://a.example/",
+                "wss://1.example",
+                "wss://2.example",
+                "wss://3.example"
+            ]
         );
         let home = taken(&hostile, &own("ws://localhost:7777"), false);
-        assert!(home.iter().all(|(_, peers)| *peers == Peers::PublicAndLoopback));
+        assert!(
+            home.iter()
+                .all(|(_, peers)| *peers == Peers::PublicAndLoopback)
+        );
         assert!(urls(home).contains(&"ws://127.0.0.1:1".to_owned()));
         let open = urls(taken(&hostile, &own("wss://own.example"), true));
         assert!(open.contains(&"ws://b.example".to_owned()));

@@ -17,7 +17,7 @@ use nostr::types::RelayUrl;
 use nostr::types::url::RelayUrlScheme;
 
 use super::{Channel, Said, Trouble};
-use crate::model::channel::{Message, Question, SecretRef, Sensitive, self};
+use crate::model::channel::{self, Message, Question, SecretRef, Sensitive};
 use crate::net::socket::Peers;
 use crate::sys::host;
 use relay::{Place, Relay};
@@ -62,7 +62,9 @@ impl Nostr {
             }
         }
         if recipients.is_empty() {
-            return Err(bad("it has no recipients, and nobody to tell anything".to_owned()));
+            return Err(bad(
+                "it has no recipients, and nobody to tell anything".to_owned()
+            ));
         }
         if places.is_empty() {
             return Err(bad("it names no relay".to_owned()));
@@ -87,7 +89,8 @@ fn recipient(text: &str) -> Result<PublicKey, String> {
     let plain = text.starts_with("npub1") || text.len() == 64;
     let key = PublicKey::parse(text).ok().filter(|_| plain);
     key.filter(|key| key.xonly().is_ok()).ok_or_else(|| {
-        "one of its recipients is no public key of Nostr: npub1… or 64 hexadecimal digits".to_owned()
+        "one of its recipients is no public key of Nostr: npub1… or 64 hexadecimal digits"
+            .to_owned()
     })
 }
 
@@ -141,7 +144,15 @@ impl Channel for Nostr {
         let (cursor, now) = (cursor::Cursor::parse(cursor), now());
         let wraps = hear::read(&self.keys, &self.places, cursor.since(now), until)?;
         let keys = &self.keys;
-        Ok(hear::said(&wraps, keys, &self.recipients, open, cursor, now, until))
+        Ok(hear::said(
+            &wraps,
+            keys,
+            &self.recipients,
+            open,
+            cursor,
+            now,
+            until,
+        ))
     }
 
     fn hears(&self) -> bool {
@@ -154,7 +165,9 @@ impl Channel for Nostr {
         std::thread::scope(|scope| {
             let asked = &self.recipients;
             let all: Vec<_> = (self.places.iter())
-                .map(|place| scope.spawn(move || (place.named(), look_at(place, keys, asked, until))))
+                .map(|place| {
+                    scope.spawn(move || (place.named(), look_at(place, keys, asked, until)))
+                })
                 .collect();
             for one in all {
                 match one.join() {

@@ -89,7 +89,9 @@ pub(super) fn deliver(post: Post, until: Instant) -> Result<(), Trouble> {
     // Lists first, as far as they come in time; then what they name.
     let all = progress.looking;
     progress.follow(&news, look_until, |p| p.looking < all);
-    progress.follow(&news, look_until.min(Instant::now() + GRACE), |p| p.looking == 0);
+    progress.follow(&news, look_until.min(Instant::now() + GRACE), |p| {
+        p.looking == 0
+    });
     for (place, to) in listed(&post, &progress.lists) {
         let post = Arc::clone(&post);
         progress.begin(move |tell| {
@@ -142,7 +144,10 @@ impl Progress {
 
     fn trouble(&self, of: usize) -> Trouble {
         let reached = of - self.missing.len();
-        let mut why = format!("no relay has taken the message for {} of {of}", of - reached);
+        let mut why = format!(
+            "no relay has taken the message for {} of {of}",
+            of - reached
+        );
         let late = match self.running {
             0 => Vec::new(),
             n => vec![format!("{n} did not answer in time")],
@@ -248,8 +253,7 @@ fn says_where(post: &Post, lists: &[Event]) -> bool {
 
 fn own_list(post: &Post) -> Option<Event> {
     let relays = post.places.iter().map(|place| place.url.clone());
-    let list: EventBuilder = nostr::event::IntoEventBuilder::into_event_builder(
-        InboxRelayList::new(relays),
-    );
+    let list: EventBuilder =
+        nostr::event::IntoEventBuilder::into_event_builder(InboxRelayList::new(relays));
     list.finalize(&*post.keys).ok()
 }

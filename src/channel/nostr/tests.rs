@@ -100,7 +100,10 @@ fn a_question_arrives_and_its_answer_comes_back() {
     assert_eq!(letters[0].pubkey, own);
     assert_eq!(letters[0].compute_id().to_hex(), receipt);
     let text = &letters[0].content;
-    assert!(text.starts_with("portal/main: down\n\nsince 10:00\nhost h\n\n"), "{text}");
+    assert!(
+        text.starts_with("portal/main: down\n\nsince 10:00\nhost h\n\n"),
+        "{text}"
+    );
     assert!(text.contains("`revive portal/main`"), "{text}");
     // The relay learns neither what is said, nor by whom, nor when.
     let wrap = &phone.wraps()[0];
@@ -141,9 +144,11 @@ fn a_question_arrives_and_its_answer_comes_back() {
 /// those whom they do not know.
 #[test]
 fn a_relay_that_wants_to_know_who_asks_is_told() {
-    let shy = RelayBuilder::default().auth_dm(true).nip42(RelayBuilderNip42 {
-        mode: RelayBuilderNip42Mode::Write,
-    });
+    let shy = RelayBuilder::default()
+        .auth_dm(true)
+        .nip42(RelayBuilderNip42 {
+            mode: RelayBuilderNip42Mode::Write,
+        });
     let open = start();
     let relay = start_as(shy);
     let phone = Phone::new(&open);
@@ -151,7 +156,11 @@ fn a_relay_that_wants_to_know_who_asks_is_told() {
     // Both take it, though only one is needed.
     let receipt = channel.send(&message(Occasion::Asked), soon()).unwrap();
     let mut only = to(&[&relay], &[&phone]);
-    assert_eq!(only.send(&message(Occasion::Down), soon()).map(|id| id.len()), Ok(64));
+    assert_eq!(
+        only.send(&message(Occasion::Down), soon())
+            .map(|id| id.len()),
+        Ok(64)
+    );
     // It reads there, too.
     let only_reads = only.hear(None, &[], soon()).unwrap();
     assert_eq!(only_reads.all, []);
@@ -165,7 +174,12 @@ fn it_goes_where_each_wants_to_be_written_to() {
     let [ann, ben] = [&anns, &bens].map(|relay| {
         let mut phone = Phone::new(relay);
         phone.url.clone_from(&ours);
-        phone.list(&[relay, "wss://127.0.0.1:1", "ws://192.168.0.1:1", "wss://10.0.0.1"]);
+        phone.list(&[
+            relay,
+            "wss://127.0.0.1:1",
+            "ws://192.168.0.1:1",
+            "wss://10.0.0.1",
+        ]);
         phone.url.clone_from(relay);
         phone
     });
@@ -201,7 +215,9 @@ fn answering(answer: fn(&::nostr::event::Event) -> Vec<String>) -> String {
             let Frame::Text(text) = frame else { continue };
             let answers = match ClientMessage::from_json(text.as_str()).unwrap() {
                 ClientMessage::Event(event) => answer(&event),
-                ClientMessage::Req { subscription_id, .. } => {
+                ClientMessage::Req {
+                    subscription_id, ..
+                } => {
                     vec![RelayMessage::eose(subscription_id.into_owned()).as_json()]
                 }
                 _ => Vec::new(),
@@ -223,10 +239,13 @@ fn mute() -> (TcpListener, String) {
 #[test]
 fn only_a_relays_word_is_a_delivery() {
     let phone = Phone::new("");
-    let no = answering(|e| vec![RelayMessage::ok(e.id, false, "blocked: go away\u{1b}[2J").as_json()]);
+    let no =
+        answering(|e| vec![RelayMessage::ok(e.id, false, "blocked: go away\u{1b}[2J").as_json()]);
     let twice = answering(|e| vec![RelayMessage::ok(e.id, false, "duplicate: have it").as_json()]);
     let another = answering(|e| {
-        let other = EventBuilder::new(Kind::TextNote, "").finalize(&Keys::generate()).unwrap();
+        let other = EventBuilder::new(Kind::TextNote, "")
+            .finalize(&Keys::generate())
+            .unwrap();
         vec![
             "[1, 2".to_owned(),
             "[\"NEW\", {}]".to_owned(),
@@ -250,11 +269,15 @@ fn only_a_relays_word_is_a_delivery() {
         assert!(failed.why.contains(why), "{why}: {}", failed.why);
         assert!(!failed.hopeless);
     }
-    to(&[&twice], &[&phone]).send(&message(Occasion::Down), soon()).unwrap();
+    to(&[&twice], &[&phone])
+        .send(&message(Occasion::Down), soon())
+        .unwrap();
     // One that takes it is enough, whatever the others do.
     let (_listener, mute) = mute();
     let began = Instant::now();
-    to(&[&mute, &no, &closed, &twice], &[&phone]).send(&message(Occasion::Down), soon()).unwrap();
+    to(&[&mute, &no, &closed, &twice], &[&phone])
+        .send(&message(Occasion::Down), soon())
+        .unwrap();
     assert!(began + Duration::from_secs(25) > Instant::now());
 }
 
@@ -302,7 +325,11 @@ fn settings_that_cannot_work_are_refused_and_show_no_secret() {
         (&[relay], &[format!("nsec1{KEY}")], "no public key"),
     ] {
         let failed = trouble(made(&settings(relays, recipients)));
-        assert!(failed.hopeless && failed.why.contains(why), "{}", failed.why);
+        assert!(
+            failed.hopeless && failed.why.contains(why),
+            "{}",
+            failed.why
+        );
     }
     let insecure = channel::Nostr {
         insecure: true,
@@ -311,7 +338,11 @@ fn settings_that_cannot_work_are_refused_and_show_no_secret() {
     made(&insecure).unwrap();
     let mut bad = |_: &SecretRef| Ok(Sensitive::new(format!("{KEY}0")));
     let failed = trouble(Nostr::new("ops", &settings(&[relay], &fine), &mut bad));
-    assert!(failed.hopeless && failed.why.contains("nsec1"), "{}", failed.why);
+    assert!(
+        failed.hopeless && failed.why.contains("nsec1"),
+        "{}",
+        failed.why
+    );
     let mut bad = |_: &SecretRef| Err("the environment has no K".to_owned());
     let failed = trouble(Nostr::new("ops", &settings(&[relay], &fine), &mut bad));
     assert!(failed.why.contains("no K"), "{}", failed.why);

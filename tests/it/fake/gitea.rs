@@ -145,8 +145,13 @@ impl Gitea {
     }
 
     fn issue_json(&self, issue: &Issue) -> Value {
-        let names = self.labels.iter().filter(|(id, _)| issue.labels.contains(id));
-        let labels: Vec<Value> = names.map(|(id, name)| json!({"id": id, "name": name})).collect();
+        let names = self
+            .labels
+            .iter()
+            .filter(|(id, _)| issue.labels.contains(id));
+        let labels: Vec<Value> = names
+            .map(|(id, name)| json!({"id": id, "name": name}))
+            .collect();
         json!({
             "id": issue.number + 9000,
             "number": issue.number,
@@ -161,18 +166,28 @@ impl Gitea {
 
     fn list(&self, all: Vec<Value>, query: &Query) -> Reply {
         let number = |name: &str, or: usize| {
-            query.get(name).and_then(|n| n.parse().ok()).unwrap_or(or).max(1)
+            query
+                .get(name)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(or)
+                .max(1)
         };
         let limit = number("limit", 30).min(self.page);
         let page = number("page", 1);
         let total = all.len();
-        let shown: Vec<Value> = all.into_iter().skip((page - 1) * limit).take(limit).collect();
+        let shown: Vec<Value> = all
+            .into_iter()
+            .skip((page - 1) * limit)
+            .take(limit)
+            .collect();
         let reply = Reply::json(200, &Value::Array(shown));
         match self.counts {
             false => reply,
             true if page * limit < total => {
                 let next = format!("<http://gitea/x?page={}>; rel=\"next\"", page + 1);
-                reply.with("X-Total-Count", &total.to_string()).with("Link", &next)
+                reply
+                    .with("X-Total-Count", &total.to_string())
+                    .with("Link", &next)
             }
             true => reply.with("X-Total-Count", &total.to_string()),
         }
@@ -183,7 +198,9 @@ fn time(seconds: u64) -> String {
     let time = jiff::Timestamp::from_second(seconds as i64).unwrap();
     // As a server in Berlin says it.
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(1));
-    time.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    time.to_zoned(zone)
+        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+        .to_string()
 }
 
 struct Query(Vec<(String, String)>);
@@ -195,13 +212,18 @@ impl Query {
     }
 
     fn since(&self) -> u64 {
-        let since = self.get("since").map(|text| text.parse::<jiff::Timestamp>().unwrap());
+        let since = self
+            .get("since")
+            .map(|text| text.parse::<jiff::Timestamp>().unwrap());
         since.map_or(0, |since| since.as_second() as u64)
     }
 }
 
 fn refused(status: u16, why: &str) -> Reply {
-    Reply::json(status, &json!({"message": why, "url": "http://gitea/api/swagger"}))
+    Reply::json(
+        status,
+        &json!({"message": why, "url": "http://gitea/api/swagger"}),
+    )
 }
 
 fn answer(state: &mut Gitea, request: &Request) -> Reply {
@@ -274,7 +296,9 @@ fn route(
         ),
         ("GET", ["labels"]) => {
             let all = state.labels.iter();
-            let all = all.map(|(id, name)| json!({"id": id, "name": name})).collect();
+            let all = all
+                .map(|(id, name)| json!({"id": id, "name": name}))
+                .collect();
             state.list(all, query)
         }
         ("POST", ["labels"]) if !state.writes => refused(403, "user should have write access"),
@@ -331,7 +355,10 @@ fn one_issue(
         ("PATCH", []) => {
             assert_eq!(sent(), json!({"state": "closed"}));
             if state.issues[at].blocked {
-                return refused(412, "cannot close this issue because it still has open dependencies");
+                return refused(
+                    412,
+                    "cannot close this issue because it still has open dependencies",
+                );
             }
             state.issues[at].open = false;
             state.touch(number);

@@ -162,13 +162,21 @@ impl Phone {
             tags.push(Tag::parse(["e", id, "", "reply"]).unwrap());
         }
         let from = self.keys.public_key();
-        UnsignedEvent::new(from, Timestamp::now(), Kind::PrivateDirectMessage, tags, text)
+        UnsignedEvent::new(
+            from,
+            Timestamp::now(),
+            Kind::PrivateDirectMessage,
+            tags,
+            text,
+        )
     }
 
     /// Wraps it and sends it, and gives the wrap.
     #[track_caller]
     pub(crate) fn send(&self, to: PublicKey, rumor: UnsignedEvent) -> Event {
-        let wrap = GiftWrapBuilder::new(to, rumor).finalize(&self.keys).unwrap();
+        let wrap = GiftWrapBuilder::new(to, rumor)
+            .finalize(&self.keys)
+            .unwrap();
         self.publish(&wrap);
         wrap
     }
