@@ -2,7 +2,6 @@
 //! each subject, and what follows from the answers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{case, subjects};
@@ -29,7 +28,7 @@ pub struct Asking {
     /// The subject.
     pub subject: String,
     /// Where it is.
-    pub place: Arc<Place>,
+    pub place: Place,
     /// Its heartbeat, where it is to have one.
     pub heartbeat: Option<Piece>,
     /// The questions, in the order in which they are written.
@@ -57,7 +56,7 @@ pub fn asking(
         if own.is_empty() && of_plan.is_empty() {
             return;
         }
-        let place = Arc::new(fleet::place(&view, &root));
+        let place = fleet::place(&view, &root);
         let heartbeat = heartbeat(&view);
         let before = state.probes.get(&view.name);
         let case = case(view, rules, state, &nothing, &root, now);

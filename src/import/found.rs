@@ -76,6 +76,18 @@ pub(super) struct Subject {
     section: Section,
 }
 
+impl Subject {
+    /// True where no plan can be for them.
+    fn is_nobody(&self) -> bool {
+        let names = self
+            .cell
+            .iter()
+            .chain((!self.name.is_empty()).then_some(&self.name));
+        let mut names = names.filter(|_| self.whom == Whom::Agents);
+        names.any(|name| subject::glob(name).is_none())
+    }
+}
+
 /// Brings what stands in sections that only hold things together up to the top.
 pub(super) fn gather(root: &mut Section) {
     // Twice: such a section may stand in another.
@@ -151,14 +163,18 @@ pub(super) fn subjects(root: &mut Section, notes: &mut Notes) -> Vec<Subject> {
     }
     all.retain_mut(|subject| {
         let off = matches!(subject.section.look(&["enabled"]), Some(Tree::Bool(false)));
-        if off {
-            let section = std::mem::take(&mut subject.section);
-            notes.hint(format!("{}: left out, for it is not enabled", section.path));
-            section.finish(notes);
-        } else {
-            subject.section.take(&["enabled"]);
-        }
-        !off
+        let why = match (off, subject.is_nobody()) {
+            (true, _) => "it is not enabled",
+            (_, true) => "nobody can have that name",
+            _ => {
+                subject.section.take(&["enabled"]);
+                return true;
+            }
+        };
+        let section = std::mem::take(&mut subject.section);
+        notes.hint(format!("{}: left out, for {why}", section.path));
+        section.finish(notes);
+        false
     });
     all
 }
@@ -335,7 +351,7 @@ fn gateway(
             "gateway {name}: nothing says how it is to be looked at, so that it is `unknown`"
         ));
     }
-    let matches = Yaml::flow_one("gateways", subject::glob(name));
+    let matches = Yaml::flow_one("gateways", Yaml::texts([name]));
     let plan = subject::plan(
         &format!("gateway-{name}"),
         Some(matches),
@@ -356,12 +372,13 @@ fn agents(
 ) -> (String, Yaml) {
     let cell = subject.cell.clone().unwrap_or_default();
     let id = identifier(&cell);
-    let mut matches = vec![("cells".to_owned(), subject::glob(&cell))];
+    let glob = |name: &str| subject::glob(name).unwrap_or_else(|| Yaml::texts([name]));
+    let mut matches = vec![("cells".to_owned(), glob(&cell))];
     let mut name = format!("cell-{id}");
     let file = format!("{name}.yaml");
     if !subject.name.is_empty() {
         name = format!("{name}-{}", identifier(&subject.name));
-        matches.push(("agents".to_owned(), subject::glob(&subject.name)));
+        matches.push(("agents".to_owned(), glob(&subject.name)));
     }
     let taken = |name: &str| {
         let of = |plan: &Yaml| matches!(plan, Yaml::Map(e) if e[0].1 == Yaml::text(name));

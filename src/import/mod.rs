@@ -102,7 +102,7 @@ pub fn import(text: &str, name: &str, format: Format) -> Result<Imported, Wrong>
     let tree = tree::read(text, format)?;
     let mut root = Section::new("", tree);
     let mut notes = Notes::default();
-    let channels = checked(channels::channels(&mut root, &mut notes), &mut notes);
+    let channels = channels::channels(&mut root, &mut notes);
     found::gather(&mut root);
     let subjects = found::subjects(&mut root, &mut notes);
     let defaults = Defaults::take(&mut root, &mut notes);
@@ -177,22 +177,6 @@ impl Imported {
         };
         sound::plans(&self.plans, &known)
     }
-}
-
-/// The channels that the configuration's reader takes.
-fn checked(channels: Vec<Channel>, notes: &mut Notes) -> Vec<Channel> {
-    if !sound::knows_channels() {
-        return channels;
-    }
-    let mut kept = Vec::new();
-    for channel in channels {
-        let one = Yaml::Map(vec![(channel.name.clone(), channel.yaml.clone())]);
-        match sound::setting("channels", &one) {
-            Ok(()) => kept.push(channel),
-            Err(why) => notes.hint(format!("the channel {} is left out: {why}", channel.name)),
-        }
-    }
-    kept
 }
 
 /// The configuration's block of channels.

@@ -8,7 +8,7 @@ use crate::model::text::shortened;
 /// The longest value that a comment shows.
 const LONGEST: usize = 200;
 /// Parts of a key whose value is not shown.
-const SECRET_KEYS: [&str; 16] = [
+const SECRET_KEYS: [&str; 18] = [
     "token",
     "secret",
     "password",
@@ -25,6 +25,8 @@ const SECRET_KEYS: [&str; 16] = [
     "webhook",
     "cookie",
     "ping_url",
+    "signature",
+    "passw",
 ];
 
 /// A secret that stands in the earlier file, and the variable that is named instead.

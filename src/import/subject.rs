@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::channels::Channel;
-use super::command::{Whom, literal, steps};
+use super::command::{Whom, steps};
 use super::exact;
 use super::limits::Limits;
 use super::notes::{Notes, holds_secret};
@@ -389,7 +389,19 @@ fn needs(from: &mut Section, beside: &Beside<'_>, whom: Whom, notes: &mut Notes)
     (!needs.is_empty()).then(|| Yaml::texts(needs))
 }
 
-/// A text that may stand where templates are filled in.
-pub(super) fn glob(text: &str) -> Yaml {
-    Yaml::texts([literal(text)])
+/// A name as a glob: as it is, where it is one, else one that stands for just that name. None where
+/// nothing can have it.
+pub(super) fn glob(name: &str) -> Option<Yaml> {
+    let escaped = name.chars().map(|c| match c {
+        '\\' => "\\\\".to_owned(),
+        c if "*?[]{}".contains(c) => format!("[{c}]"),
+        c => c.to_string(),
+    });
+    [name.to_owned(), escaped.collect()]
+        .into_iter()
+        .map(|glob| Yaml::texts([glob]))
+        .find(|globs| {
+            let matches = Yaml::flow_one("cells", globs.clone());
+            sound::part("match", &matches, Whom::Agents).is_ok()
+        })
 }

@@ -75,8 +75,9 @@ pub fn state(
         seen.asked_alone = true;
         seen.why.clear();
     }
+    let at = Arc::new(asking.place.clone());
     let all = asking.questions.iter().map(|question| About {
-        place: Arc::clone(&asking.place),
+        place: Arc::clone(&at),
         question: question.clone(),
     });
     let root = place.cell.as_ref().and_then(|(_, dir)| dir.parent());

@@ -44,8 +44,9 @@ pub(super) fn probe(
         return Questions::default();
     }
     let all = asked.iter().flat_map(|about| {
-        about.questions.iter().map(|question| About {
-            place: Arc::clone(&about.place),
+        let place = Arc::new(about.place.clone());
+        about.questions.iter().map(move |question| About {
+            place: Arc::clone(&place),
             question: question.clone(),
         })
     });

@@ -1,7 +1,7 @@
 //! Killed or refused at each file-changing system call of a run in turn, the next run finds a
 //! state that parses, no lost incident and no doubled event.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::kill::{self, Point, changes};
 use crate::output::Run;
@@ -33,6 +33,12 @@ fn world() -> (World, PathBuf) {
     let template = world.base().join("template");
     copy(&world.state(), &template);
     (world, template)
+}
+
+/// As it was before the run, however long ago that is on a busy host.
+fn again(world: &World, template: &Path) {
+    restore(world, template);
+    world.beat("rises", 0).beat("a", 0);
 }
 
 /// Every file-changing call of one run.
@@ -93,7 +99,7 @@ fn killed_at_each_file_changing_call_nothing_is_lost_or_doubled() {
     let (world, template) = world();
     let points = points(&world);
     for point in &points {
-        restore(&world, &template);
+        again(&world, &template);
         let run = run(&world, &point.inject("signal=SIGKILL"));
         assert!(
             run.signal().is_some(),
@@ -113,7 +119,7 @@ fn killed_in_the_recovery_too_nothing_is_lost_or_doubled() {
     // Every pair would be some hundreds: each point once as the first and once as the second.
     for (n, first) in points.iter().enumerate() {
         let second = &points[(n * 7 + 3) % points.len()];
-        restore(&world, &template);
+        again(&world, &template);
         for point in [first, second] {
             run(&world, &point.inject("signal=SIGKILL"));
         }
@@ -137,7 +143,7 @@ fn refused_at_each_file_changing_call_a_run_says_so_and_the_next_one_mends_it() 
             if errno == "EINTR" && !matches!(point.name.as_str(), "write" | "pwrite64") {
                 continue;
             }
-            restore(&world, &template);
+            again(&world, &template);
             let run = run(&world, &point.inject(&format!("error={errno}")));
             run.code_in(&[2, 74]);
             if run.exit() == 74 && !run.stderr().contains("standard output") {
@@ -163,7 +169,7 @@ fn an_fsync_that_failed_is_never_taken_for_one_that_worked() {
     let (world, template) = world();
     for name in ["fsync", "fdatasync"] {
         for point in points(&world).iter().filter(|point| point.name == name) {
-            restore(&world, &template);
+            again(&world, &template);
             // It fails once; tried again it would seem to work.
             run(&world, &point.inject("error=EIO")).code(74);
             converges(&world, &format!("{point} failed"));

@@ -103,6 +103,9 @@ pub(crate) fn secret(w: &World) -> std::path::PathBuf {
 /// One of these pairs of a status and a reason's code.
 type Any<'a> = &'a [(&'a str, &'a str)];
 
+/// Puts something at a path.
+type Put<'a> = &'a dyn Fn(&World, &Path);
+
 /// Puts something in a heartbeat's place, in both layouts.
 #[track_caller]
 fn heartbeat(make: impl Fn(&World, &Path), any: Any<'_>) {
@@ -111,7 +114,7 @@ fn heartbeat(make: impl Fn(&World, &Path), any: Any<'_>) {
 
 /// Puts each of these in the heartbeats' places of two cells of its own, one of each layout.
 #[track_caller]
-fn heartbeats(makes: &[&dyn Fn(&World, &Path)], any: Any<'_>) {
+fn heartbeats(makes: &[Put<'_>], any: Any<'_>) {
     let ids = |n| (format!("hostile-{n}-f"), format!("hostile-{n}-c"));
     let w = crowd();
     let run = beside_others(&w, |w| {
@@ -150,7 +153,7 @@ fn each(all: impl IntoIterator<Item = impl AsRef<[u8]>>, any: Any<'_>) {
         .into_iter()
         .map(|bytes| move |_: &World, at: &Path| put(at, bytes.as_ref()))
         .collect();
-    let makes: Vec<&dyn Fn(&World, &Path)> = makes.iter().map(|make| make as _).collect();
+    let makes: Vec<Put<'_>> = makes.iter().map(|make| make as _).collect();
     heartbeats(&makes, any);
 }
 

@@ -66,15 +66,50 @@ fn other() -> Other {
 
 type Serve = Box<dyn Fn(TcpStream) + Send + Sync>;
 
-/// Bad servers: what each is called, and what it does with a request that was read.
-fn bad_servers(other: u16, sent: &Arc<AtomicUsize>) -> Vec<(&'static str, Serve)> {
-    let with = |text: String| -> Serve { Box::new(move |s| send(s, text.as_bytes())) };
-    let says = |text: &str| with(text.replace('\n', "\r\n"));
-    let sends_on = |status: u16, to: String| {
-        with(format!(
-            "HTTP/1.1 {status} X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"
-        ))
+/// A bad server: what it is called, and what it does with a request that was read.
+type Bad = (&'static str, Serve);
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+const LONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n";
+const FORTY: &[u8] = b"                                        ";
+
+fn says(text: &str) -> Serve {
+    let text = text.replace('\n', "\r\n");
+    Box::new(move |s| send(s, text.as_bytes()))
+}
+
+fn sends_on(status: u16, to: &str) -> Serve {
+    says(&format!(
+        "HTTP/1.1 {status} X\nLocation: {to}\nContent-Length: 0\n\n"
+    ))
+}
+
+fn drips(head: &'static str, bytes: &'static [u8]) -> Serve {
+    Box::new(move |mut s| {
+        let _ = s.write_all(head.as_bytes());
+        drip(&mut s, bytes);
+    })
+}
+
+/// Those that take their time.
+fn slow() -> Vec<Bad> {
+    let late = |s| {
+        std::thread::sleep(Duration::from_millis(1500));
+        answer(s, 200, "{\"status\": \"ok\"}");
     };
+    vec![
+        ("silent", Box::new(hold)),
+        ("slow-status", drips("", b"HTTP/1.1 200 OK")),
+        ("slow-headers", drips(OK, b"X-Slow: 1\r\n")),
+        ("slow-body", drips(LONG, b"x")),
+        ("slow-chunks", drips(CHUNKED, b"1\r\nx\r\n")),
+        ("late", Box::new(late)),
+    ]
+}
+
+/// Those that come to no end.
+fn endless(sent: &Arc<AtomicUsize>) -> Vec<Bad> {
     let floods = |head: &'static str, bytes: &'static [u8]| -> Serve {
         let sent = Arc::clone(sent);
         Box::new(move |mut s| {
@@ -82,77 +117,61 @@ fn bad_servers(other: u16, sent: &Arc<AtomicUsize>) -> Vec<(&'static str, Serve)
             flood(&mut s, bytes, &sent);
         })
     };
-    let drips = |head: &'static str, bytes: &'static [u8]| -> Serve {
-        Box::new(move |mut s| {
-            let _ = s.write_all(head.as_bytes());
-            drip(&mut s, bytes);
-        })
-    };
-    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
-    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    const LONG: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n";
-    let deep = "[".repeat(30_000);
+    let early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    let chunk = b"28\r\n                                        \r\n";
     vec![
-        ("silent", Box::new(hold)),
-        ("slow-status", drips("", b"HTTP/1.1 200 OK")),
-        ("slow-headers", drips(OK, b"X-Slow: 1\r\n")),
-        ("slow-body", drips(LONG, b"x")),
-        ("slow-chunks", drips(CHUNKED, b"1\r\nx\r\n")),
-        (
-            "late",
-            Box::new(|s| {
-                std::thread::sleep(Duration::from_millis(1500));
-                answer(s, 200, "{\"status\": \"ok\"}");
-            }),
-        ),
         (
             "endless-headers",
-            floods(OK, b"X-More: 0123456789012345678901234567890123456789\r\n"),
+            floods(OK, b"X-More: 0123456789012345678901\r\n"),
         ),
         (
             "endless-header",
-            floods(
-                "HTTP/1.1 200 OK\r\nX: ",
-                b"0123456789012345678901234567890123456789",
-            ),
+            floods("HTTP/1.1 200 OK\r\nX: ", b"0123456789012345678901"),
         ),
         (
             "endless-status",
-            floods("HTTP/1.1 200 ", b"0123456789012345678901234567890123456789"),
+            floods("HTTP/1.1 200 ", b"0123456789012345678901"),
         ),
-        (
-            "endless-body",
-            floods(
-                "HTTP/1.1 200 OK\r\n\r\n",
-                b"                                        ",
-            ),
-        ),
-        (
-            "endless-chunks",
-            floods(
-                CHUNKED,
-                b"28\r\n                                        \r\n",
-            ),
-        ),
-        (
-            "endless-early",
-            floods("", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
-        ),
-        (
-            "huge-length",
-            floods(LONG, b"                                        "),
-        ),
+        ("endless-body", floods("HTTP/1.1 200 OK\r\n\r\n", FORTY)),
+        ("endless-chunks", floods(CHUNKED, chunk)),
+        ("endless-early", floods("", early)),
+        ("huge-length", floods(LONG, FORTY)),
+    ]
+}
+
+/// Those that send on to somebody else.
+fn elsewhere(other: u16) -> Vec<Bad> {
+    vec![
         (
             "to-another-host",
-            sends_on(302, format!("http://localhost:{other}/steal")),
+            sends_on(302, &format!("http://localhost:{other}/steal")),
         ),
         (
             "to-another-port",
-            sends_on(307, format!("http://127.0.0.1:{other}/steal")),
+            sends_on(307, &format!("http://127.0.0.1:{other}/steal")),
         ),
-        ("to-a-file", sends_on(301, "file:///etc/passwd".into())),
-        ("to-itself", sends_on(308, "/health".into())),
-        ("to-nowhere", sends_on(303, "http://".into())),
+        ("to-a-file", sends_on(301, "file:///etc/passwd")),
+        ("to-itself", sends_on(308, "/health")),
+        ("to-nowhere", sends_on(303, "http://")),
+    ]
+}
+
+/// Those that break off, contradict themselves, or speak another language.
+fn broken() -> Vec<Bad> {
+    let cut = |text: &'static str| -> Serve {
+        Box::new(move |mut s| {
+            let _ = s.write_all(text.as_bytes());
+        })
+    };
+    let deep = "[".repeat(30_000);
+    let deep = format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n{deep}", deep.len());
+    let chunk = |text: &str| {
+        says(&format!(
+            "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n{text}"
+        ))
+    };
+    let with = |header: &str| says(&format!("HTTP/1.1 200 OK\n{header}\n\n{{}}"));
+    vec![
         ("no-http", says("220 mail.example ESMTP\n")),
         (
             "another-version",
@@ -164,42 +183,17 @@ fn bad_servers(other: u16, sent: &Arc<AtomicUsize>) -> Vec<(&'static str, Serve)
             Box::new(|s| send(s, &[0, 255, 13, 10, 13, 10, 0, 1, 2, 3])),
         ),
         ("closes-at-once", Box::new(drop)),
-        (
-            "closes-in-headers",
-            Box::new(|mut s| {
-                let _ = s.write_all(OK.as_bytes());
-            }),
-        ),
+        ("closes-in-headers", cut(OK)),
         (
             "closes-in-body",
-            Box::new(|mut s| {
-                let _ = s.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"status\"");
-            }),
+            cut("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"status\""),
         ),
-        (
-            "two-lengths",
-            says("HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 99\n\n{}"),
-        ),
-        (
-            "negative-length",
-            says("HTTP/1.1 200 OK\nContent-Length: -5\n\n{}"),
-        ),
-        (
-            "bad-chunk",
-            says("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\nzz\n{}\n"),
-        ),
-        (
-            "overflowing-chunk",
-            says("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\nffffffffffffffffff\n{}\n"),
-        ),
-        (
-            "packed",
-            says("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 2\n\n{}"),
-        ),
-        (
-            "deep-json",
-            with(format!("{OK}Content-Length: {}\r\n\r\n{deep}", deep.len())),
-        ),
+        ("two-lengths", with("Content-Length: 2\nContent-Length: 99")),
+        ("negative-length", with("Content-Length: -5")),
+        ("bad-chunk", chunk("zz\n{}\n")),
+        ("overflowing-chunk", chunk("ffffffffffffffffff\n{}\n")),
+        ("packed", with("Content-Encoding: gzip\nContent-Length: 2")),
+        ("deep-json", says(&deep)),
         (
             "other-protocol",
             says("HTTP/1.1 101 Switching Protocols\nUpgrade: x\n\n"),
@@ -220,7 +214,8 @@ fn bad_servers_are_bad_and_nothing_more() {
     let (other, sent) = (other(), Arc::new(AtomicUsize::new(0)));
     let mut yaml = String::from("gateways:\n");
     let mut names = Vec::new();
-    for (name, serve) in bad_servers(other.port, &sent) {
+    let all = [slow(), endless(&sent), elsewhere(other.port), broken()];
+    for (name, serve) in all.into_iter().flatten() {
         let port = peer::http(move |_, stream| serve(stream));
         names.push(name);
         yaml.push_str(&format!(

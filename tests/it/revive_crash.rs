@@ -114,6 +114,8 @@ fn killed_at_any_call_an_attempt_is_made_at_most_once_and_counted_once() {
     let mut seen = BTreeMap::<&str, usize>::new();
     for point in points(&scene) {
         restore(&scene.world, &scene.template);
+        // On a busy host this goes on for longer than a beat counts.
+        scene.world.beat("b", 0);
         crate::world::remove(&scene.marks);
         let inject = point.inject("signal=SIGKILL");
         let run = scene

@@ -58,9 +58,10 @@ impl Cursor {
 
     /// Everything before this was read.
     fn since(&self, question: Timestamp) -> Timestamp {
-        let read = self.until.map_or(question, |until| until.minus(BACK));
         // A server whose clock is behind dates an answer before its question; who asked judges that.
-        read.max(question.minus(CLOCKS))
+        let asked = question.minus(CLOCKS);
+        self.until
+            .map_or(asked, |until| until.minus(BACK).max(asked))
     }
 
     fn end(&mut self, until: Option<Timestamp>) {

@@ -162,6 +162,6 @@ proptest! {
         let title = title(&message(&text, ""));
         prop_assert!(title.chars().count() <= 255 && !title.chars().any(is_unsafe));
         let chars: Vec<char> = title.chars().collect();
-        prop_assert!(!chars.windows(2).any(|w| matches!(w[0], '@' | '#') && !w[1].is_whitespace()));
+        prop_assert!(!chars.windows(2).any(|w| matches!(w[0], '@' | '#') && w[1].is_alphanumeric()));
     }
 }

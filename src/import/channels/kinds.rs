@@ -60,11 +60,32 @@ pub(super) fn channel(
         ));
     }
     let insecure = from.take_bool(&["insecure"], notes);
-    if insecure == Some(true) {
+    let open = entries.iter().any(|(_, value)| is_open(value));
+    if open && insecure != Some(true) {
+        notes.hint(format!(
+            "{name}: it is talked to without TLS, as before (`insecure: true`); anyone on the way reads along"
+        ));
+    }
+    if open || insecure == Some(true) {
         put(&mut entries, "insecure", Some(Yaml::word(true)));
     }
     entries.insert(0, ("kind".to_owned(), Yaml::word(of)));
     Some((Yaml::Map(entries), hears))
+}
+
+/// True for addresses beyond this host that are talked to without TLS.
+fn is_open(value: &Yaml) -> bool {
+    let Yaml::Text(text) = value else {
+        return matches!(value, Yaml::Flow(all) if all.iter().any(is_open));
+    };
+    let bare = ["http://", "ws://"];
+    let rest = bare.iter().find_map(|scheme| text.strip_prefix(scheme));
+    let host = rest.map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+    let here = |host: &str| {
+        let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    };
+    host.is_some_and(|host| !here(host))
 }
 
 fn put(entries: &mut Entries, key: &str, value: Option<Yaml>) {
@@ -177,8 +198,8 @@ fn telegram(from: &mut Section, notes: &mut Notes) -> Option<Entries> {
         let path = item.path.clone();
         for user in texts(item, notes) {
             match user.parse::<i64>() {
-                Ok(number) => numbers.push(Yaml::word(number)),
-                Err(_) => names.push((path.clone(), user)),
+                Ok(number) if number > 0 => numbers.push(Yaml::word(number)),
+                _ => names.push((path.clone(), user)),
             }
         }
     }

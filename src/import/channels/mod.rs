@@ -4,6 +4,7 @@ mod kinds;
 
 use super::notes::Notes;
 use super::section::{Entry, Item, Section, below, spelled};
+use super::sound;
 use super::tree::Tree;
 use super::write::Yaml;
 use kinds::{channel, needed};
@@ -49,25 +50,41 @@ pub(super) fn channels(root: &mut Section, notes: &mut Notes) -> Vec<Channel> {
     let mut all = Vec::new();
     for (name, kind, mut section) in sections(root) {
         let name = free(&name, &all);
-        if matches!(section.look(&["enabled"]), Some(Tree::Bool(false))) {
-            let path = &section.path;
-            notes.hint(format!("{path}: left out, for it is not enabled"));
-        } else if let Some((yaml, hears)) = channel(&name, kind, &mut section, notes) {
-            section.take(&["enabled"]);
-            section.take(&["type", "kind"]);
-            all.push(Channel {
-                name,
-                kind,
-                hears,
-                yaml,
-            });
-        } else {
-            let (path, lacks) = (&section.path, needed(kind));
-            notes.hint(format!("{path}: left out, for it lacks {lacks}"));
+        // First on a copy: what cannot be used stays in its section, and is told.
+        let trial = made(&name, kind, &mut section.clone(), &mut Notes::default());
+        match trial.and_then(|_| made(&name, kind, &mut section, notes)) {
+            Ok(channel) => all.push(channel),
+            Err(why) => notes.hint(format!("{}: left out, for {why}", section.path)),
         }
         section.finish(notes);
     }
     all
+}
+
+/// One channel, or why it is none.
+fn made(
+    name: &str,
+    kind: &'static str,
+    from: &mut Section,
+    notes: &mut Notes,
+) -> Result<Channel, String> {
+    if matches!(from.look(&["enabled"]), Some(Tree::Bool(false))) {
+        return Err("it is not enabled".to_owned());
+    }
+    let made = channel(name, kind, from, notes);
+    let (yaml, hears) = made.ok_or_else(|| format!("it lacks {}", needed(kind)))?;
+    if sound::knows_channels() {
+        let one = Yaml::Map(vec![(name.to_owned(), yaml.clone())]);
+        sound::setting("channels", &one)?;
+    }
+    from.take(&["enabled"]);
+    from.take(&["type", "kind"]);
+    Ok(Channel {
+        name: name.to_owned(),
+        kind,
+        hears,
+        yaml,
+    })
 }
 
 type Found = (String, &'static str, Section);
@@ -199,7 +216,11 @@ fn free(wanted: &str, all: &[Channel]) -> String {
             '-'
         }
     };
-    let wanted: String = wanted.chars().map(good).take(60).collect();
+    let wanted: String = wanted.chars().map(good).take(40).collect();
+    let wanted = match wanted.is_empty() {
+        true => "channel".to_owned(),
+        false => wanted,
+    };
     let taken = |name: &str| all.iter().any(|channel| channel.name == name);
     let mut name = wanted.clone();
     let mut number = 2;

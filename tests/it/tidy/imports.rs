@@ -8,7 +8,7 @@ use super::source::{closing, first_word, module_of};
 
 /// Which module may use which package, where it matters who does: each has effects, or a rule of
 /// its own about where it belongs. All others may stand anywhere but in `core` and `model`.
-pub(super) const HOMES: [(&str, &[&str]); 23] = [
+pub(super) const HOMES: [(&str, &[&str]); 27] = [
     ("anyhow", &["cli", "pipeline"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -22,8 +22,10 @@ pub(super) const HOMES: [(&str, &[&str]); 23] = [
     ("jiff", &["model", "plan", "act"]),
     ("minijinja", &["plan"]),
     ("nix", &["sys"]),
+    ("nostr", &["channel"]),
     ("regex", &["act", "observe", "plan"]),
     ("ring", &["channel"]),
+    ("rustls", &["net"]),
     ("saphyr_parser", &["yaml"]),
     ("schemars", &["model", "config", "plan", "report", "yaml"]),
     (
@@ -42,8 +44,10 @@ pub(super) const HOMES: [(&str, &[&str]); 23] = [
     ),
     ("strsim", &["yaml"]),
     ("toml", &["import"]),
+    ("tungstenite", &["net"]),
     ("ureq", &["config", "net", "report"]),
     ("walkdir", &["act"]),
+    ("webpki_roots", &["net"]),
 ];
 
 /// What `core` may take from std: nothing of it can read a clock, a file or the environment.
