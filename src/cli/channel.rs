@@ -167,7 +167,10 @@ fn sentence(one: &Listed<'_>, now: Timestamp) -> String {
         true => "people can answer".to_owned(),
         false => "tells only".to_owned(),
     });
-    for (what, plans) in [("told of by", &one.notify), ("asked through by", &one.approval)] {
+    for (what, plans) in [
+        ("told of by", &one.notify),
+        ("asked through by", &one.approval),
+    ] {
         if !plans.is_empty() {
             parts.push(format!("{what} {}", visible(&plans.join(", "))));
         }
@@ -238,7 +241,12 @@ fn test(common: &Common, setup: &Setup, name: &str) -> Result<Ending, Failure> {
         out::json(&document)?;
     } else if !common.quiet || !fine {
         let mut lines = Vec::new();
-        lines.extend(document.looked.as_ref().map(|what| format!("{name}: {what}")));
+        lines.extend(
+            document
+                .looked
+                .as_ref()
+                .map(|what| format!("{name}: {what}")),
+        );
         if delivered {
             lines.push(format!("{name}: the test message was taken"));
         }
@@ -260,18 +268,20 @@ fn tried(settings: &Channel, setup: &Setup) -> (Result<String, String>, Result<S
     let until = Instant::now() + PATIENCE;
     let (send, came) = sync_channel(1);
     let message = message();
-    let started = std::thread::Builder::new().name("test".into()).spawn(move || {
-        let mut secrets = |place: &_| channel::secret(place, &trust);
-        let both = match channel::open(&settings, &mut secrets) {
-            Err(trouble) => (Err(trouble.why.clone()), Err(trouble.why)),
-            Ok(mut ready) => {
-                let looked = ready.look(until).map_err(|trouble| trouble.why);
-                let sent = ready.send(&message, until).map_err(|trouble| trouble.why);
-                (looked, sent)
-            }
-        };
-        let _ = send.send(both);
-    });
+    let started = std::thread::Builder::new()
+        .name("test".into())
+        .spawn(move || {
+            let mut secrets = |place: &_| channel::secret(place, &trust);
+            let both = match channel::open(&settings, &mut secrets) {
+                Err(trouble) => (Err(trouble.why.clone()), Err(trouble.why)),
+                Ok(mut ready) => {
+                    let looked = ready.look(until).map_err(|trouble| trouble.why);
+                    let sent = ready.send(&message, until).map_err(|trouble| trouble.why);
+                    (looked, sent)
+                }
+            };
+            let _ = send.send(both);
+        });
     let late = || format!("it did not come to an end within {}", human(PATIENCE));
     if let Err(e) = started {
         return (Err(e.to_string()), Err(e.to_string()));

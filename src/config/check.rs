@@ -72,7 +72,7 @@ pub(super) fn convert(
             .prometheus_subjects
             .unwrap_or(default.prometheus_subjects),
         gateways: check.gateways(raw.gateways.unwrap_or_default()),
-        channels: check.channels(raw.channels.unwrap_or_default()),
+        channels: check.channels(raw.channels.unwrap_or_default().0),
         protection: check.protection(raw.protection.unwrap_or_default()),
         limits: check.limits(raw.limits.unwrap_or_default()),
         logs: check.logs(raw.logs.unwrap_or_default()),

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use super::raw_channels::RawChannel;
 use crate::plan::raw::probes::RawProbe;
 use crate::yaml::units::{Seconds, Size, Span};
-use crate::yaml::{Pairs, Secret, Spanned};
+use crate::yaml::{Hidden, Pairs, Secret, Spanned};
 
 /// The configuration of lazarus-pit.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -55,7 +55,7 @@ pub struct RawConfig {
     /// Mass-failure protection.
     pub protection: Option<RawProtection>,
     /// Channels to people, by the names that plans call them by.
-    pub channels: Option<Pairs<Spanned<RawChannel>>>,
+    pub channels: Option<Hidden<Pairs<Spanned<RawChannel>>>>,
     /// What one run may do at most.
     pub limits: Option<RawLimits>,
     /// The logs of the agents that are started.

@@ -11,6 +11,7 @@ pub mod decide;
 pub mod evidence;
 mod filling;
 mod fleet;
+mod forget;
 pub mod gone;
 pub mod holds;
 mod judge;

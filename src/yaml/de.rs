@@ -14,7 +14,7 @@ use super::error::{Error, listed, unknown_key_help};
 use super::node::{Content, Node, Style};
 use super::problem::{MAX_PROBLEMS, Place, Problems};
 use super::scalar::{self, Value};
-use super::spanned::{MANY, SECRET, SPANNED};
+use super::spanned::{HIDDEN, MANY, SECRET, SPANNED};
 
 /// How many nodes are looked at, over all the times round, before no more mistakes are looked for.
 const MAX_VISITS: usize = 1_000_000;
@@ -264,6 +264,11 @@ impl<'n> Deserializer<'n> for Reader<'n> {
                 Content::Sequence(items) => self.items(items),
                 _ => self.items(std::slice::from_ref(self.node)),
             }),
+            HIDDEN => {
+                let hidden = (place.line, end_line);
+                self.seen.borrow_mut().secret_lines.push(hidden);
+                visitor.visit_newtype_struct(self)
+            }
             SECRET => {
                 let hidden = (place.line, end_line);
                 self.seen.borrow_mut().secret_lines.push(hidden);

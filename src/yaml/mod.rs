@@ -26,7 +26,7 @@ pub(crate) use error::did_you_mean;
 pub use load::load;
 pub use node::{MAX_FILE, Node, decode};
 pub use problem::{Place, Problem, Problems, Severity};
-pub use sealed::{Sealed, SecretPlace};
+pub use sealed::{Hidden, Sealed, SecretPlace};
 pub use spanned::{Many, Pairs, Secret, Spanned};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::spanned::SECRET;
+use super::spanned::{HIDDEN, SECRET};
 
 /// Where a secret is to be found, as it is written: `{env: NAME}` or `{file: PATH}`. Anything else is
 /// taken in as well, so that whoever checks it can say what is wrong without repeating it.
@@ -123,6 +123,41 @@ impl JsonSchema for Sealed {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [{"type": "string"}, secret_schema()]})
+    }
+}
+
+/// A value of which no line is ever quoted, since secrets stand beside what is wrong in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hidden<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Hidden<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Inside<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Inside<T> {
+            type Value = Hidden<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Self::Value, D::Error> {
+                T::deserialize(deserializer).map(Hidden)
+            }
+        }
+        deserializer.deserialize_newtype_struct(HIDDEN, Inside(std::marker::PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Hidden<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }
 

@@ -13,6 +13,8 @@ use super::problem::Place;
 pub(super) const SPANNED: &str = "$lazarus_pit::Spanned";
 /// Tells our deserializer not to show the value.
 pub(super) const SECRET: &str = "$lazarus_pit::Secret";
+/// Tells our deserializer to quote no line of the value.
+pub(super) const HIDDEN: &str = "$lazarus_pit::Hidden";
 /// Asks our deserializer to take a single value for a list of one.
 pub(super) const MANY: &str = "$lazarus_pit::Many";
 

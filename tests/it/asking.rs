@@ -34,7 +34,12 @@ fn scene() -> Scene {
 
 impl Scene {
     fn run(&self, args: &[&str]) -> Run {
-        let run = self.world.cmd(args).env("BOT", TOKEN).env("RUST_LOG", "trace").run();
+        let run = self
+            .world
+            .cmd(args)
+            .env("BOT", TOKEN)
+            .env("RUST_LOG", "trace")
+            .run();
         assert!(!run.to_string().contains("CANARY"), "{run}");
         run
     }
@@ -55,7 +60,8 @@ impl Scene {
     }
 
     fn texts(&self) -> Vec<String> {
-        self.server.with(|t| t.sent.iter().map(|s| s.text.clone()).collect())
+        self.server
+            .with(|t| t.sent.iter().map(|s| s.text.clone()).collect())
     }
 
     /// No secret stands in anything that was written.
@@ -134,7 +140,11 @@ fn what_binds_to_nothing_approves_nothing_and_is_recorded() {
     let run = scene.check();
     assert_eq!(run.verdict("a/main"), Some("awaiting_approval"), "{run}");
     assert_eq!((scene.marks(), scene.events("approved").len()), (0, 0));
-    assert!(scene.events("heard").len() >= 3, "{:?}", scene.events("heard"));
+    assert!(
+        scene.events("heard").len() >= 3,
+        "{:?}",
+        scene.events("heard")
+    );
     // Then the one that is meant, twice, and its opposite: the first counts.
     scene.server.with(|t| {
         let asked = t.last();
@@ -146,7 +156,10 @@ fn what_binds_to_nothing_approves_nothing_and_is_recorded() {
     assert_eq!((scene.marks(), scene.events("approved").len()), (1, 1));
     assert_eq!(scene.events("denied").len(), 0);
     let answered = scene.events("heard");
-    let answered = answered.iter().filter(|e| e["reason"] == "answered").count();
+    let answered = answered
+        .iter()
+        .filter(|e| e["reason"] == "answered")
+        .count();
     assert_eq!(answered, 2);
     scene.is_clean();
 }
@@ -175,12 +188,13 @@ fn a_changed_plan_is_asked_anew() {
 fn the_shell_s_word_edits_the_question() {
     let scene = scene();
     scene.check();
+    let asked = scene.server.with(|t| t.last());
     scene.run(&["approve", "a"]).code(0);
     assert_eq!(scene.check().verdict("a/main"), Some("revive"));
     let texts = scene.texts();
     assert!(texts[0].contains("agreed to by operator:"), "{texts:?}");
     // Whoever presses now is told nothing new, and it is written down.
-    scene.server.with(|t| t.press(&t.sent[0].clone(), 42, false));
+    scene.server.with(|t| t.press(&asked, 42, false));
     scene.check();
     assert_eq!(scene.events("heard")[0]["reason"], "answered");
     assert_eq!(scene.marks(), 1);

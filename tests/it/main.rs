@@ -53,6 +53,7 @@ mod living;
 mod lock;
 mod logs;
 mod notify;
+mod notify_crash;
 mod output;
 mod peer;
 mod ping;

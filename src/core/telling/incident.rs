@@ -319,7 +319,7 @@ impl<'a> About<'a> {
 
     /// Whether it is time to tell that it is down.
     fn down(&self, marks: &Marks, verdict: Verdict) -> bool {
-        if !is_serious(verdict) {
+        if !is_serious(verdict) || self.is_excused(verdict) {
             return false;
         }
         let Some(at) = marks.down_at.filter(|_| marks.down > 0) else {
@@ -332,6 +332,18 @@ impl<'a> About<'a> {
             REPEAT
         };
         self.telling.now.since(at) >= pause
+    }
+
+    /// True where only the order of the rules keeps a plan that tells, and does nothing, from waiting
+    /// out its `for` and its maintenance windows.
+    fn is_excused(&self, verdict: Verdict) -> bool {
+        let Some(plan) = self.item.plan.filter(|_| verdict == Verdict::Never) else {
+            return false;
+        };
+        let now = self.telling.now;
+        let since = self.incident().map_or(now, |open| open.down_since);
+        let young = now.since(since) < plan.when.r#for;
+        young || plan.maintenance.iter().any(|w| w.ends(now).is_some())
     }
 
     fn headline(&self, occasion: Occasion, news: &News<'_>, marks: &Marks) -> String {
