@@ -157,8 +157,7 @@ fn signatures_are_what_the_guide_checks() {
     let mut signed = format!("{time}.").into_bytes();
     signed.extend_from_slice(&got.body);
     let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
-    let tag: Vec<u8> = got.header("lazarus-signature").unwrap()[3..]
-        .as_bytes()
+    let tag: Vec<u8> = got.header("lazarus-signature").unwrap().as_bytes()[3..]
         .chunks(2)
         .map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap())
         .collect();
