@@ -142,5 +142,8 @@ impl Channel for Gitea {
 }
 
 #[cfg(test)]
+#[path = "gitea_answers_tests.rs"]
+mod answers_tests;
+#[cfg(test)]
 #[path = "gitea_tests.rs"]
 mod tests;
