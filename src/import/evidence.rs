@@ -165,7 +165,7 @@ fn listed(item: Item, bounds: &Bounds, whom: Whom, notes: &mut Notes) -> Vec<Yam
         by_kind(kind.as_deref(), &mut section, &mut made, notes);
         flat(&mut section, &mut made, notes);
         if !made.is_empty() {
-            section.take(&["type", "kind"]);
+            section.take_item(&["type", "kind"], notes);
         }
         all.extend(kept(made, &own, whom, notes));
         section.finish(notes);
@@ -322,9 +322,12 @@ fn address(item: Item) -> Made {
 /// Host and ports; with `all` nothing else is in the section.
 fn tcp(from: &mut Section, made: &mut Vec<Made>, notes: &mut Notes, all: bool) {
     if from.look(&PORTS).is_none() {
+        if all {
+            std::mem::take(from).finish(notes);
+        }
         return;
     }
-    let host = from.take(&HOST);
+    let host = from.take_item(&HOST, notes);
     let name = host.as_ref().and_then(|item| item.value.text());
     let name = name.unwrap_or_else(|| "localhost".to_owned());
     let name = match name.contains(':') && !name.starts_with('[') {
@@ -383,7 +386,8 @@ fn http(from: &mut Section, made: &mut Vec<Made>, notes: &mut Notes) {
             };
             let host = from.look(&HOST).and_then(Tree::text);
             let host = host.unwrap_or_else(|| "localhost".to_owned());
-            let path = from.take(&["health_path", "healthcheck_path", "http_path"]);
+            let path = ["health_path", "healthcheck_path", "http_path"];
+            let path = from.take_item(&path, notes);
             let said = path.as_ref().and_then(|item| item.value.text());
             let said = said.unwrap_or_else(|| "/health".to_owned());
             let slash = if said.starts_with('/') { "" } else { "/" };

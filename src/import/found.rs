@@ -167,7 +167,7 @@ pub(super) fn subjects(root: &mut Section, notes: &mut Notes) -> Vec<Subject> {
             (true, _) => "it is not enabled",
             (_, true) => "nobody can have that name",
             _ => {
-                subject.section.take(&["enabled"]);
+                subject.section.take_bool(&["enabled"], notes);
                 return true;
             }
         };

@@ -191,6 +191,16 @@ impl Section {
         }
     }
 
+    /// What is a text, and where it stood; anything else is told.
+    pub(super) fn take_item(&mut self, names: &[&str], notes: &mut Notes) -> Option<Item> {
+        let item = self.take(names)?;
+        if item.value.text().is_none() {
+            notes.left(&item, "this is no text");
+            return None;
+        }
+        Some(item)
+    }
+
     /// A text, a number as such.
     pub(super) fn take_text(&mut self, names: &[&str], notes: &mut Notes) -> Option<String> {
         let item = self.take(names)?;

@@ -186,7 +186,8 @@ fn maintenance(from: &mut Section, notes: &mut Notes) -> Vec<Yaml> {
             ("cron", &["cron", "schedule"]),
             ("timezone", &["timezone", "tz"]),
         ] {
-            let text = section.take(names).and_then(|item| item.value.text());
+            let text = section.take_item(names, notes);
+            let text = text.and_then(|item| item.value.text());
             to.extend(text.map(|text| (key.to_owned(), Yaml::text(text))));
         }
         let lasts = section.take_span(&["for", "duration", "length"], notes);

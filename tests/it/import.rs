@@ -126,7 +126,7 @@ fn lints(world: &World, out: &Path) {
         // Until it does: the same without them, and plans without those who are told.
         let text = fs::read_to_string(&config).unwrap();
         let at = text.find("\nchannels:").unwrap_or(text.len());
-        put(&config, text[..at].as_bytes());
+        put(&config, &text.as_bytes()[..at]);
         for entry in fs::read_dir(out.join("plans")).unwrap() {
             let path = entry.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();

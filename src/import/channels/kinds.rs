@@ -107,19 +107,21 @@ fn secret(
             .map(|name| format!("{name}{end}"))
             .collect::<Vec<_>>()
     };
-    let look = |from: &mut Section, ends: &[&str]| {
-        ends.iter().find_map(|end| {
+    let mut look = |from: &mut Section, ends: &[&str]| {
+        let text = ends.iter().find_map(|end| {
             let names = with(end);
-            from.take(&names.iter().map(String::as_str).collect::<Vec<_>>())
-        })
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            from.take_item(&names, notes)
+        });
+        text.and_then(|item| item.value.text())
     };
-    if let Some(path) = look(from, &["_file", "_path"]).and_then(|item| item.value.text()) {
+    if let Some(path) = look(from, &["_file", "_path"]) {
         return Some(Yaml::flow_one("file", Yaml::text(path)));
     }
-    if let Some(name) = look(from, &["_env", "_var", "_env_var"]).and_then(|i| i.value.text()) {
+    if let Some(name) = look(from, &["_env", "_var", "_env_var"]) {
         return Some(env(&name, notes));
     }
-    let item = from.take(names);
+    let item = from.take_item(names, notes);
     let text = item.as_ref().and_then(|item| item.value.text());
     match text.as_deref().map(str::trim) {
         Some(text) if !text.is_empty() => {

@@ -77,8 +77,8 @@ fn made(
         let one = Yaml::Map(vec![(name.to_owned(), yaml.clone())]);
         sound::setting("channels", &one)?;
     }
-    from.take(&["enabled"]);
-    from.take(&["type", "kind"]);
+    from.take_bool(&["enabled"], notes);
+    from.take_item(&["type", "kind"], notes);
     Ok(Channel {
         name: name.to_owned(),
         kind,
