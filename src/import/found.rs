@@ -172,7 +172,11 @@ pub(super) fn subjects(root: &mut Section, notes: &mut Notes) -> Vec<Subject> {
             }
         };
         let section = std::mem::take(&mut subject.section);
-        notes.hint(format!("{}: left out, for {why}", section.path));
+        let name = match subject.name.is_empty() {
+            true => subject.cell.as_deref().unwrap_or_default(),
+            false => &subject.name,
+        };
+        notes.hint(format!("{}: {name:?} is left out, for {why}", section.path));
         section.finish(notes);
         false
     });

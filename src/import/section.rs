@@ -82,22 +82,26 @@ pub(super) fn below(path: &str, key: &str) -> String {
 }
 
 impl Section {
-    /// A mapping that stands at a path; anything else has no entries.
+    /// A mapping that stands at a path. Anything else is nothing that could be taken out, and is
+    /// told at the end.
     pub(super) fn new(path: impl Into<String>, value: Tree) -> Self {
         let path = path.into();
-        let entries = match value {
-            Tree::Map(entries) => entries,
-            _ => Vec::new(),
-        };
-        let entry = |(key, value): (String, Tree)| {
-            let path = below(&path, &key);
+        let entry = |key: String, path: String, value: Tree| {
             let item = Item { path, value };
             Entry { key, item }
         };
-        Self {
-            entries: entries.into_iter().map(entry).collect(),
-            path,
-        }
+        let entries = match value {
+            Tree::Null => Vec::new(),
+            Tree::Map(entries) => entries
+                .into_iter()
+                .map(|(key, value)| {
+                    let path = below(&path, &key);
+                    entry(key, path, value)
+                })
+                .collect(),
+            other => vec![entry(String::new(), path.clone(), other)],
+        };
+        Self { path, entries }
     }
 
     /// True where nothing is left.

@@ -155,7 +155,7 @@ impl Socket {
     ///
     /// # Errors
     /// None came in time, or none will come.
-    pub fn next(&mut self) -> Result<String, Lost> {
+    pub fn receive(&mut self) -> Result<String, Lost> {
         self.check()?;
         loop {
             // What drips is bounded too: each read has its own limit, and all of them this one.

@@ -203,7 +203,7 @@ impl Relay {
     fn listen(&mut self) -> Result<RelayMessage<'static>, Fault> {
         loop {
             // What cannot be read is passed over: relays may say what was not known when this was made.
-            let Ok(message) = RelayMessage::from_json(self.socket.next()?) else {
+            let Ok(message) = RelayMessage::from_json(self.socket.receive()?) else {
                 continue;
             };
             if let RelayMessage::Auth { challenge } = &message {

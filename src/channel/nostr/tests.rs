@@ -202,7 +202,7 @@ fn odd(talk: impl Fn(WebSocket<TcpStream>) + Send + Clone + 'static) -> String {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let talk = talk.clone();
-            thread::spawn(move || accept(stream).map(talk));
+            thread::spawn(move || accept(stream).ok().map(talk));
         }
     });
     url

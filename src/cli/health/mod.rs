@@ -91,13 +91,16 @@ fn answer(common: &Common, request: &Request) -> Answer {
     // On a thread of its own: a state directory that hangs must not hang the client.
     let (done, waiting) = mpsc::channel();
     let theirs = common.clone();
-    std::thread::spawn(move || done.send(know(&theirs)));
+    std::thread::spawn(move || {
+        // Nobody hears it any more where it came too late.
+        let _ = done.send(Box::new(know(&theirs)));
+    });
     let found = waiting.recv_timeout(READ).unwrap_or_else(|_| {
         let message = "configuration and state could not be read in time";
-        Err(Failure::new(Exit::CannotWrite, message))
+        Box::new(Err(Failure::new(Exit::CannotWrite, message)))
     });
     let now = host::now();
-    let answered = found.and_then(|(known, warnings)| {
+    let answered = (*found).and_then(|(known, warnings)| {
         if !common.quiet {
             warn_all(warnings);
         }

@@ -169,9 +169,7 @@ fn telegram(from: &mut Section, notes: &mut Notes) -> Option<Entries> {
     ];
     from.look(&chat)?;
     let mut chats = from.take_texts(&chat, notes).into_iter();
-    let Some(first) = chats.next() else {
-        return None;
-    };
+    let first = chats.next()?;
     for other in chats {
         notes.hint(format!(
             "telegram: one channel is one chat; {} is another one",
