@@ -22,6 +22,9 @@ _lazarus__pit() {
             lazarus__pit,beat)
                 cmd="lazarus__pit__subcmd__beat"
                 ;;
+            lazarus__pit,channel)
+                cmd="lazarus__pit__subcmd__channel"
+                ;;
             lazarus__pit,check)
                 cmd="lazarus__pit__subcmd__check"
                 ;;
@@ -97,11 +100,32 @@ _lazarus__pit() {
             lazarus__pit,status)
                 cmd="lazarus__pit__subcmd__status"
                 ;;
+            lazarus__pit__subcmd__channel,help)
+                cmd="lazarus__pit__subcmd__channel__subcmd__help"
+                ;;
+            lazarus__pit__subcmd__channel,list)
+                cmd="lazarus__pit__subcmd__channel__subcmd__list"
+                ;;
+            lazarus__pit__subcmd__channel,test)
+                cmd="lazarus__pit__subcmd__channel__subcmd__test"
+                ;;
+            lazarus__pit__subcmd__channel__subcmd__help,help)
+                cmd="lazarus__pit__subcmd__channel__subcmd__help__subcmd__help"
+                ;;
+            lazarus__pit__subcmd__channel__subcmd__help,list)
+                cmd="lazarus__pit__subcmd__channel__subcmd__help__subcmd__list"
+                ;;
+            lazarus__pit__subcmd__channel__subcmd__help,test)
+                cmd="lazarus__pit__subcmd__channel__subcmd__help__subcmd__test"
+                ;;
             lazarus__pit__subcmd__help,approve)
                 cmd="lazarus__pit__subcmd__help__subcmd__approve"
                 ;;
             lazarus__pit__subcmd__help,beat)
                 cmd="lazarus__pit__subcmd__help__subcmd__beat"
+                ;;
+            lazarus__pit__subcmd__help,channel)
+                cmd="lazarus__pit__subcmd__help__subcmd__channel"
                 ;;
             lazarus__pit__subcmd__help,check)
                 cmd="lazarus__pit__subcmd__help__subcmd__check"
@@ -178,6 +202,12 @@ _lazarus__pit() {
             lazarus__pit__subcmd__help,status)
                 cmd="lazarus__pit__subcmd__help__subcmd__status"
                 ;;
+            lazarus__pit__subcmd__help__subcmd__channel,list)
+                cmd="lazarus__pit__subcmd__help__subcmd__channel__subcmd__list"
+                ;;
+            lazarus__pit__subcmd__help__subcmd__channel,test)
+                cmd="lazarus__pit__subcmd__help__subcmd__channel__subcmd__test"
+                ;;
             lazarus__pit__subcmd__help__subcmd__plan,lint)
                 cmd="lazarus__pit__subcmd__help__subcmd__plan__subcmd__lint"
                 ;;
@@ -227,7 +257,7 @@ _lazarus__pit() {
 
     case "${cmd}" in
         lazarus__pit)
-            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats health simulate import demo completions man help"
+            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats channel health simulate import demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -373,6 +403,200 @@ _lazarus__pit() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel)
+            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help list test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel__subcmd__help)
+            opts="list test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel__subcmd__list)
+            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plans)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json jsonl junit nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__channel__subcmd__test)
+            opts="-v -q -h --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -859,7 +1083,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__help)
-            opts="check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats health simulate import demo completions man help"
+            opts="check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats channel health simulate import demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -889,6 +1113,48 @@ _lazarus__pit() {
         lazarus__subcmd__pit__subcmd__help__subcmd__beat)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__channel)
+            opts="list test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__channel__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lazarus__subcmd__pit__subcmd__help__subcmd__channel__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

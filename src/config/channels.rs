@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::Uri;
 
 use super::check::Check;
+use super::names::{holds_a_key, is_name, is_secret_header};
 use super::raw_channels::{RawChannel, RawKind, RawTemplate, Word};
 use crate::model::channel::{
     Channel, Exec, Gitea, Kind, Nostr, Ntfy, SecretRef, Telegram, Template, Value, Webhook,
@@ -468,37 +469,4 @@ fn take_flag(written: &mut Option<Spanned<bool>>) -> bool {
 fn texts(written: Option<Spanned<Many<Spanned<String>>>>) -> Vec<String> {
     let all = written.map(|written| written.value.0).unwrap_or_default();
     all.into_iter().map(|one| one.value).collect()
-}
-
-/// What services allow in the names of users, repositories and topics.
-fn is_name(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !text.is_empty() && text.len() <= 100 && text.chars().all(allowed)
-}
-
-/// True for addresses that are as good as a password.
-fn holds_a_key(url: &str) -> bool {
-    let lower = url.to_ascii_lowercase();
-    let query = lower.split_once('?').map_or("", |(_, query)| query);
-    let named = ["token", "secret", "key", "passw", "sig"];
-    lower.contains("://hooks.slack.com/")
-        || (lower.contains("discord") && lower.contains("/api/webhooks/"))
-        || named.iter().any(|word| query.contains(word))
-}
-
-/// True for headers by which a client shows who it is.
-fn is_secret_header(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    [
-        "authorization",
-        "cookie",
-        "token",
-        "secret",
-        "key",
-        "passw",
-        "signature",
-    ]
-    .iter()
-    .any(|word| lower.contains(word))
-        && lower != "idempotency-key"
 }

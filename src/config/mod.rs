@@ -4,6 +4,7 @@ mod channels;
 mod check;
 mod env;
 mod load;
+mod names;
 mod plans;
 pub mod raw;
 pub mod raw_channels;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::cell::FOUNDATION_SUBDIRS;
-use crate::model::channel::Channel;
+use crate::model::channel::{Channel, SecretRef};
 use crate::plan::types::Probe;
 use crate::sys::beneath::Mounts;
 
@@ -101,6 +102,17 @@ impl Config {
         } else {
             Mounts::Refuse
         }
+    }
+
+    /// The environment variables in which secrets of channels stand.
+    #[must_use]
+    pub fn secret_variables(&self) -> Vec<String> {
+        let all = self.channels.iter().flat_map(Channel::secrets);
+        let names = all.filter_map(|secret| match secret {
+            SecretRef::Env(name) => Some(name.clone()),
+            SecretRef::File(_) => None,
+        });
+        names.collect()
     }
 
     /// How long there may be no run before the next one revives nobody: never less than three

@@ -58,6 +58,31 @@ pub struct Channel {
     pub kind: Kind,
 }
 
+impl Channel {
+    /// Where its secrets are.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let values: Vec<&Value> = match &self.kind {
+            Kind::Telegram(telegram) => return vec![&telegram.token],
+            Kind::Gitea(gitea) => return vec![&gitea.token],
+            Kind::Nostr(nostr) => return vec![&nostr.key],
+            Kind::Exec(_) => return Vec::new(),
+            Kind::Ntfy(ntfy) => ntfy.reply_topic.iter().chain([&ntfy.topic]).collect(),
+            Kind::Webhook(webhook) => webhook.headers.values().chain([&webhook.url]).collect(),
+        };
+        let own = match &self.kind {
+            Kind::Ntfy(ntfy) => ntfy.token.as_ref(),
+            Kind::Webhook(webhook) => webhook.secret.as_ref(),
+            _ => None,
+        };
+        let of_values = values.into_iter().filter_map(|value| match value {
+            Value::Secret(secret) => Some(secret),
+            Value::Plain(_) => None,
+        });
+        of_values.chain(own).collect()
+    }
+}
+
 /// What a channel is, with all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

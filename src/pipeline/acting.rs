@@ -85,7 +85,10 @@ pub(super) fn carry_out(
             aftermath: AFTERMATH,
             at_once: AT_ONCE,
             logs: logs(),
-            own: Own::read(),
+            own: Own {
+                secrets: config.secret_variables(),
+                ..Own::read()
+            },
             look: Arc::new(look(config, &request.plans, None, &request.trust, deadline)),
             questions: Arc::clone(&judged.questions),
             kept: kept(keeping.as_ref()),

@@ -13,6 +13,7 @@ mod kept;
 mod ordering;
 mod people;
 mod probing;
+mod reporting;
 mod service;
 mod settling;
 pub mod word;
@@ -53,6 +54,7 @@ pub use consider::{Considered, consider};
 use kept::Kept;
 pub use ordering::{CLOSED, Order};
 use probing::Questions;
+use reporting::{describe, give_up, report};
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -446,54 +448,6 @@ fn locked(
     log::debug!("told the cells by {:?}", request.began.elapsed());
     report.run.duration = request.began.elapsed();
     Ok(report)
-}
-
-/// Records a run that found that it cannot go on.
-fn give_up(
-    request: &Request,
-    store: &mut Store<'_>,
-    about: &Run,
-    scope: &[String],
-    failure: Failure,
-) -> Failure {
-    let failed = Event {
-        scope: scope.to_vec(),
-        exit: Some(failure.exit.code()),
-        reason: Some(failure.message.clone()),
-        duration_ms: Some(millis(request.began.elapsed())),
-        ..Event::new(Kind::RunFinished, host::now(), &about.id)
-    };
-    let recorded = store.record(&mut [failed]).and_then(|()| store.save());
-    recorded.map_err(of_store).err().unwrap_or(failure)
-}
-
-fn report(judged: Judged, before: Vec<Warning>, of_store: Vec<Warning>, run: Run) -> Report {
-    let warnings = [before, of_store, judged.warnings]
-        .into_iter()
-        .flatten()
-        .collect();
-    Report {
-        snapshot: judged.snapshot,
-        summary: judged.summary,
-        decisions: judged.decisions.list,
-        actions: judged.actions,
-        totals: judged.totals,
-        warnings: bounded(warnings),
-        run,
-        exit: judged.exit,
-    }
-}
-
-fn describe(request: &Request, id: String, now: Timestamp, dry_run: bool) -> Run {
-    Run {
-        id,
-        host: host::hostname(),
-        dry_run,
-        started_at: now,
-        duration: request.began.elapsed(),
-        heartbeat_job: request.config.heartbeat_job.clone(),
-        heartbeat_interval: request.config.heartbeat_interval,
-    }
 }
 
 /// Writes the meta-heartbeat of a run that could not begin because its configuration was refused,

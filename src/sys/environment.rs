@@ -21,6 +21,8 @@ pub struct Own {
     pub tz: Option<OsString>,
     /// `HOME`.
     pub home: Option<OsString>,
+    /// Names of variables that hold secrets of ours: they are never taken over, whoever asks.
+    pub secrets: Vec<String>,
 }
 
 impl Own {
@@ -33,6 +35,7 @@ impl Own {
             lang: var("LANG"),
             tz: var("TZ"),
             home: var("HOME"),
+            secrets: Vec::new(),
         }
     }
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::fake::http::Server;
 use crate::fake::telegram::{self, TOKEN, Telegram};
-use crate::later::plans;
+use crate::later::{eventually, plans};
 use crate::output::Run;
 use crate::store::{journal, state_is_the_journal};
-use crate::world::World;
+use crate::world::{World, is_root};
 
 const PLAN: &str = "name: ask\npolicy: ask\nsteps: [{run: [sh, -c, 'echo x >> MARKS']}]\napproval: {expires: 5m, channels: tg}\nnotify: {channels: tg}\n";
 
@@ -199,4 +199,30 @@ fn the_shell_s_word_edits_the_question() {
     assert_eq!(scene.events("heard")[0]["reason"], "answered");
     assert_eq!(scene.marks(), 1);
     scene.is_clean();
+}
+
+#[test]
+fn an_agent_never_gets_a_channel_s_secret() {
+    let scene = scene();
+    let out = scene.world.base().join("home/env");
+    plans(
+        &scene.world,
+        &format!(
+            "policy: auto\nsteps: [{{spawn: {{command: [sh, -c, 'env > {0}.part; mv {0}.part {0}'], env_pass: [BOT, OTHER]{1}}}}}]\nnotify: {{channels: tg}}\n",
+            out.display(),
+            if is_root() { ", user: root" } else { "" }
+        ),
+    );
+    let run = scene
+        .world
+        .cmd(&["--json"])
+        .env("BOT", TOKEN)
+        .env("OTHER", "passed")
+        .run();
+    assert_eq!(run.list("actions")[0]["result"], "ok", "{run}");
+    let seen = eventually(|| fs::read_to_string(&out).ok());
+    assert!(
+        seen.contains("OTHER=passed") && !seen.contains("CANARY"),
+        "{seen}"
+    );
 }

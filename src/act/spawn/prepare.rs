@@ -19,6 +19,7 @@ use crate::model::step::{Backend, BeatFor, Spawn};
 use crate::model::time::millis;
 use crate::sys::account::Account;
 use crate::sys::beneath::{self, Mounts};
+use crate::sys::environment::Own;
 use crate::sys::{host, program};
 
 /// What a keeper is told.
@@ -71,7 +72,7 @@ pub(super) fn prepare(
     let extra = Extra {
         uuid: home.as_ref().and_then(|home| home.uuid.clone()),
         home: hermes_home(spawn, action),
-        passed: passed(spawn),
+        passed: passed(spawn, &around.own),
     };
     let environment = Environment::with(&account, &around.own, action, &extra, &spawn.env)?;
     let path = program::find(program, environment.path())?;
@@ -214,8 +215,9 @@ fn hermes_home(spawn: &Spawn, action: &Action) -> Option<std::ffi::OsString> {
 }
 
 /// What is taken over of our own environment; what is meant for us alone never is.
-fn passed(spawn: &Spawn) -> Vec<(String, std::ffi::OsString)> {
-    let names = spawn.env_pass.iter().filter(|name| !is_of_supervisor(name));
+fn passed(spawn: &Spawn, own: &Own) -> Vec<(String, std::ffi::OsString)> {
+    let ours = |name: &str| is_of_supervisor(name) || own.secrets.iter().any(|ours| ours == name);
+    let names = spawn.env_pass.iter().filter(|name| !ours(name));
     names
         .filter_map(|name| Some((name.clone(), std::env::var_os(name)?)))
         .collect()

@@ -22,6 +22,9 @@ use crate::sys::host;
 /// Where somebody is due to be revived, answers to others are not waited for any longer than this.
 const GLANCE: Duration = Duration::from_millis(250);
 
+/// How long late words, on channels where no answer is waited for, may hold up a run's end.
+const LATE: Duration = Duration::from_secs(2);
+
 /// So much of what one channel has heard is taken down in one run: a flood of words is no reason to
 /// fill the journal.
 const MOST_HEARD: usize = 200;
@@ -123,17 +126,23 @@ impl Hearing {
         }
     }
 
-    /// Takes down what has come since, for the next run.
+    /// Takes down what has come since, for the next run: answers that came too late for this one, and
+    /// words where nothing is asked any more.
     pub(in crate::pipeline) fn take_late(
         &mut self,
         request: &Request,
         store: &mut Store<'_>,
         run: &str,
     ) -> Result<(), StoreError> {
-        while let Some(polled) = self.next(Duration::ZERO) {
+        let until = self.until.min(Instant::now() + LATE);
+        while !self.pending.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(polled) = self.next(left) else {
+                break;
+            };
             self.record(polled, request, store, run)?;
         }
-        for name in &self.pending {
+        for name in self.pending.intersection(&self.asked) {
             let message = format!("channel {name} was asked for answers, and did not say in time");
             store
                 .warnings
