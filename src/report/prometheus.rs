@@ -395,7 +395,7 @@ mod tests {
         let success = "lazarus_pit_last_success_timestamp_seconds";
         assert!(!failed.contains_key(success));
         let down = failed.keys().filter(|k| k.contains("subject_down"));
-        assert_eq!(down.count(), 3);
+        assert_eq!(down.count(), 4);
         let well = parse(&text(&Past { exit: 2, ..last }));
         assert_eq!(well[success], sample::NOW as f64);
     }

@@ -241,7 +241,7 @@ fn the_shipped_plans_load_together_and_have_tests() {
     };
     let (set, problems) = load(&files, &known);
     assert!(problems.is_empty(), "{problems:#?}");
-    assert_eq!(set.plans().len(), 7);
+    assert_eq!(set.plans().len(), 8);
     for plan in set.plans() {
         assert!((2..=4).contains(&plan.tests.len()), "{}", plan.name);
         // Each test is about a subject that its plan governs.
