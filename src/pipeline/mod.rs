@@ -116,6 +116,15 @@ struct Judged {
     exit: Exit,
 }
 
+impl Judged {
+    /// The decisions anew, of the same look and another state.
+    fn decide_again(&mut self, request: &Request, state: &State, state_lost: bool, now: Timestamp) {
+        let (decisions, _, exit) = decide(request, &self.snapshot, state, state_lost, now);
+        self.decisions = decisions;
+        self.exit = exit;
+    }
+}
+
 /// How the cells are looked at under this configuration.
 #[must_use]
 pub fn look(
@@ -386,23 +395,13 @@ fn locked(
     let answered = hearing.take(request, &mut store, decided, &about.id);
     if answered.map_err(of_store)? {
         // Once more, by the one function and of the same look, with the answers in the state.
-        let undone = unbegun.undone(&store.state);
-        let (decisions, _, exit) = decide(request, &judged.snapshot, &undone, lost, now);
-        drop(undone);
-        judged.decisions = decisions;
-        judged.exit = exit;
+        judged.decide_again(request, &unbegun.undone(&store.state), lost, now);
     }
     let list = &mut judged.decisions.list;
     unbegun
         .take_up(list, &mut store, &mut kept, &request.state_dir, &about.id)
         .map_err(of_store)?;
-    let in_scope = |cell: &str| request.is_in_scope(cell);
-    let vanished = holds::believes_absence(&judged.warnings);
-    let mut code = host::code;
-    let mut sweep = Sweep::new(&judged.snapshot, &judged.decisions, &about.id, &mut code);
-    while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
-        store.record(&mut batch).map_err(of_store)?;
-    }
+    sweep(request, &mut store, &judged, &about.id)?;
 
     if let Some(order) = &request.order {
         let overruled = order.overrule(request, &mut store, &mut judged, &kept, &about.id);
@@ -414,9 +413,6 @@ fn locked(
     acting::carry_out(request, &mut store, &about, &mut judged, deadline, kept)
         .map_err(of_store)?;
     judged.totals.clone_from(&store.state.totals);
-    hearing
-        .take_late(request, &mut store, &about.id)
-        .map_err(of_store)?;
     people::tell(
         request,
         &mut store,
@@ -448,6 +444,23 @@ fn locked(
     log::debug!("told the cells by {:?}", request.began.elapsed());
     report.run.duration = request.began.elapsed();
     Ok(report)
+}
+
+/// Records what is another than the state has it.
+fn sweep(
+    request: &Request,
+    store: &mut Store<'_>,
+    judged: &Judged,
+    run: &str,
+) -> Result<(), Failure> {
+    let in_scope = |cell: &str| request.is_in_scope(cell);
+    let vanished = holds::believes_absence(&judged.warnings);
+    let mut code = host::code;
+    let mut sweep = Sweep::new(&judged.snapshot, &judged.decisions, run, &mut code);
+    while let Some(mut batch) = sweep.next(&store.state, &in_scope, vanished) {
+        store.record(&mut batch).map_err(of_store)?;
+    }
+    Ok(())
 }
 
 /// Writes the meta-heartbeat of a run that could not begin because its configuration was refused,

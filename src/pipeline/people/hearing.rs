@@ -128,7 +128,7 @@ impl Hearing {
 
     /// Takes down what has come since, for the next run: answers that came too late for this one, and
     /// words where nothing is asked any more.
-    pub(in crate::pipeline) fn take_late(
+    pub(super) fn take_late(
         &mut self,
         request: &Request,
         store: &mut Store<'_>,

@@ -45,16 +45,17 @@ fn until(request: &Request, deadline: Instant) -> Instant {
     share.min(deadline.max(now + LEAST))
 }
 
-/// Tells people what is to be told, as far as the time allows; the rest waits in the state. What is
-/// told is durable before it is sent.
+/// Takes down what was said late, and tells people what is to be told, as far as the time allows; the
+/// rest waits in the state. What is told is durable before it is sent.
 pub(super) fn tell(
     request: &Request,
     store: &mut Store<'_>,
     judged: &mut Judged,
     run: &str,
     deadline: Instant,
-    hearing: Hearing,
+    mut hearing: Hearing,
 ) -> Result<(), StoreError> {
+    hearing.take_late(request, store, run)?;
     let channels = &request.config.channels;
     if channels.is_empty() && store.state.post.is_empty() {
         return Ok(());
