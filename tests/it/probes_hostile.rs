@@ -318,11 +318,20 @@ fn a_name_that_is_not_there_is_no_name_server_that_is_not_there() {
     if !can_mount() || !tool("unshare") {
         return;
     }
+    // Name servers have one port, so each gets an address of its own.
+    let mut free = (1..=250).filter_map(|n| {
+        let address = format!("127.0.77.{n}");
+        let socket = std::net::UdpSocket::bind((&*address, 53)).ok()?;
+        Some((address, socket))
+    });
+    let (Some((mute, _silent)), Some((honest, server))) = (free.next(), free.next()) else {
+        panic!("no port 53 is free on loopback");
+    };
     let world = World::new();
     world.cell("a");
     put(
         &world.base().join("conf/resolv.conf"),
-        b"nameserver 127.0.0.77\noptions timeout:20 attempts:1\n",
+        format!("nameserver {mute}\noptions timeout:20 attempts:1\n").as_bytes(),
     );
     put(
         &world.base().join("conf/nsswitch.conf"),
@@ -338,7 +347,6 @@ fn a_name_that_is_not_there_is_no_name_server_that_is_not_there() {
         etc.display()
     );
     // Nobody answers at that address, and nobody says so.
-    let _silent = std::net::UdpSocket::bind("127.0.0.77:53");
     let run = world.cmd(&["--json"]).mounted(&script).run();
     run.code(2);
     let lost = gateway(&run, "lost");
@@ -352,7 +360,6 @@ fn a_name_that_is_not_there_is_no_name_server_that_is_not_there() {
     assert_eq!(answers(gateway(&run, "known")), ["tcp bad bad"]);
     assert_eq!(run.status("a"), "healthy");
     // And one who says that there is no such name.
-    let server = std::net::UdpSocket::bind("127.0.0.78:53").unwrap();
     std::thread::spawn(move || {
         let mut query = [0; 512];
         while let Ok((n, from)) = server.recv_from(&mut query) {
@@ -363,7 +370,7 @@ fn a_name_that_is_not_there_is_no_name_server_that_is_not_there() {
     });
     put(
         &world.base().join("conf/resolv.conf"),
-        b"nameserver 127.0.0.78\n",
+        format!("nameserver {honest}\n").as_bytes(),
     );
     let run = world.cmd(&["--json"]).mounted(&script).run();
     let lost = gateway(&run, "lost");
