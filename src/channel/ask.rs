@@ -1,14 +1,13 @@
 //! What all kinds that speak HTTP share: a request of JSON within its bounds, what a refusal means,
 //! and sentences about both in which no secret stands.
 
-use std::net::IpAddr;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::Trouble;
-use crate::model::channel::Message;
+use crate::model::channel::{Message, is_loopback};
 use crate::model::text::{shortened, visible};
 use crate::model::time::Timestamp;
 use crate::net::{self, Answer, Authorities, Came};
@@ -258,7 +257,7 @@ pub(super) fn check_url(url: &str, insecure: bool) -> Result<(), String> {
     };
     match host.split_once("://") {
         Some(("https", _)) => Ok(()),
-        Some(("http", _)) if insecure || is_loopback(&host) => Ok(()),
+        Some(("http", _)) if insecure || is_here(&host) => Ok(()),
         Some(("http", _)) => Err(format!(
             "{host} would be talked to without TLS, and who listens on the way could read it; use \
              https, or allow it with `insecure: true`"
@@ -268,14 +267,13 @@ pub(super) fn check_url(url: &str, insecure: bool) -> Result<(), String> {
 }
 
 /// True for the `SCHEME://HOST[:PORT]` of this very host.
-pub(super) fn is_loopback(host: &str) -> bool {
+fn is_here(host: &str) -> bool {
     let rest = host.split_once("://").map_or(host, |(_, rest)| rest);
     let name = match rest.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or(v6),
         None => rest.split(':').next().unwrap_or(rest),
     };
-    let ip = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    ip || name.eq_ignore_ascii_case("localhost")
+    is_loopback(name)
 }
 
 /// A message as one text: its title, and below it the rest.
