@@ -24,6 +24,9 @@ const LONGEST_REST: u64 = 86_400;
 /// How much longer than the library is waited for it, which keeps to its limit nearly always.
 const SLACK: Duration = Duration::from_millis(250);
 
+/// Two clocks that differ by less than this, in microseconds, tell the same time.
+const SAME_TIME: u64 = 2_000_000;
+
 /// What is shorter than this is no secret, and would be found in every second word.
 const LEAST_SECRET: usize = 4;
 
@@ -223,6 +226,32 @@ pub(super) fn refusal(what: &str, named: &str, answer: &Answer, said: &str) -> T
             .then(|| retry_after(answer))
             .flatten(),
         hopeless: matches!(status, 400 | 413 | 415 | 422),
+    }
+}
+
+/// A service's clock beside the host's, by the `Date` of one of its answers. Questions are dated by the
+/// host's clock: what a service says of times means nothing here before it is put into that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// How far it is ahead, in microseconds.
+    ahead: i64,
+}
+
+impl Clock {
+    /// The clock of whoever answered this, just now. An answer without a date tells no difference, and
+    /// one that the whole seconds of a date can make is none.
+    pub(super) fn of(answer: &Answer, now: Timestamp) -> Self {
+        let date = answer.header("date").and_then(Timestamp::parse_http);
+        let ahead = date.map_or(0, |date| date.as_micros().saturating_sub(now.as_micros()));
+        match ahead.unsigned_abs() < SAME_TIME {
+            true => Self::default(),
+            false => Self { ahead },
+        }
+    }
+
+    /// A moment by the service's clock, by the host's.
+    pub(super) fn here(self, at: Timestamp) -> Timestamp {
+        Timestamp::from_micros(at.as_micros().saturating_sub(self.ahead))
     }
 }
 

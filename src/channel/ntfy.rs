@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::ask::{self, Hidden, Request};
+use super::ask::{self, Clock, Hidden, Request};
 use super::{Channel, Said, Trouble};
 use crate::model::channel::{
     self as settings, Heard, Message, Occasion, Question, SecretRef, Sensitive, Value as Setting,
 };
 use crate::model::time::Timestamp;
 use crate::net::{self, Answer};
+use crate::sys::host;
 
 /// As long may a message be, in bytes: a longer one becomes a file.
 const MOST_TEXT: usize = 4096;
@@ -164,7 +165,12 @@ impl Ntfy {
     }
 
     /// One line of what lies in the reply topic: its id, and what it says, where that is an answer.
-    fn heard(&self, line: &[u8], open: &[Question]) -> Option<(String, Option<Heard>)> {
+    fn heard(
+        &self,
+        line: &[u8],
+        open: &[Question],
+        clock: Clock,
+    ) -> Option<(String, Option<Heard>)> {
         let event: Value = serde_json::from_slice(line).ok()?;
         if event["event"] != "message" {
             return None;
@@ -176,7 +182,9 @@ impl Ntfy {
             Heard {
                 id: id.to_owned(),
                 who: "someone who knows the topic".to_owned(),
-                at: Timestamp::from_secs(event["time"].as_i64().unwrap_or_default()),
+                at: clock.here(Timestamp::from_secs(
+                    event["time"].as_i64().unwrap_or_default(),
+                )),
                 yes,
                 code: code.map(str::to_owned),
                 subject: asked.map(|question| question.subject.clone()),
@@ -230,7 +238,9 @@ impl Channel for Ntfy {
             // The last one is not whole; it comes next time.
             lines.pop();
         }
-        for (id, heard) in lines.into_iter().filter_map(|line| self.heard(line, open)) {
+        let clock = Clock::of(&answer, host::now());
+        let heard = |line| self.heard(line, open, clock);
+        for (id, heard) in lines.into_iter().filter_map(heard) {
             said.all.extend(heard);
             said.cursor = Some(id);
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::answers::{Chat, Pressed, View};
-use super::ask::{self, Hidden, Request};
+use super::ask::{self, Clock, Hidden, Request};
 use super::{Channel, Said, Trouble};
 use crate::model::channel::{self as settings, Message, Occasion, Question, SecretRef, Sensitive};
 use crate::model::time::Timestamp;
@@ -64,7 +64,7 @@ const OF_THE_SETUP: [&str; 10] = [
 pub struct Telegram {
     token: Sensitive,
     /// The bot's own number: what stands before the colon of its token.
-    bot: i64,
+    bot: Option<i64>,
     chat: Chat,
     settings: settings::Telegram,
     hidden: Hidden,
@@ -97,16 +97,18 @@ impl Telegram {
     ) -> Result<Self, Trouble> {
         let token =
             secrets(&settings.token).map_err(|why| Trouble::passing(format!("token: {why}")))?;
-        let bot = bot(token.reveal().trim()).ok_or_else(|| {
-            Trouble::hopeless(
+        if !is_token(token.reveal().trim()) {
+            return Err(Trouble::hopeless(
                 "token: what is there is no bot's token (NUMBER:LETTERS, as @BotFather gives it)",
-            )
-        })?;
+            ));
+        }
         let mut hidden = Hidden::default();
         hidden.hide(token.reveal().trim());
         if let Some((_, key)) = token.reveal().trim().split_once(':') {
             hidden.hide(key);
         }
+        let bot = token.reveal().trim().split_once(':');
+        let bot = bot.and_then(|(number, _)| number.parse().ok());
         Ok(Self {
             token: Sensitive::new(token.reveal().trim().to_owned()),
             bot,
@@ -116,14 +118,14 @@ impl Telegram {
         })
     }
 
-    /// Calls a method. Returns its result, and the time by Telegram's clock.
+    /// Calls a method. Returns its result, and Telegram's clock.
     fn call(
         &self,
         method: &str,
         what: &str,
         parameters: &Value,
         until: Instant,
-    ) -> Result<(Value, Timestamp), Failed> {
+    ) -> Result<(Value, Clock), Failed> {
         let (api, token) = (&self.settings.api_url, self.token.reveal());
         let request = Request::post(format!("{api}/bot{token}/{method}"), parameters);
         let named = request.named();
@@ -132,11 +134,10 @@ impl Telegram {
             said: String::new(),
             cut: false,
         })?;
-        let at = answer.header("date").and_then(Timestamp::parse_http);
-        let at = at.unwrap_or_else(host::now);
+        let clock = Clock::of(&answer, host::now());
         let mut body = ask::json(&answer).unwrap_or_default();
         match body["ok"].as_bool() {
-            Some(true) if ask::is_fine(&answer) => Ok((body["result"].take(), at)),
+            Some(true) if ask::is_fine(&answer) => Ok((body["result"].take(), clock)),
             _ => Err(self.failed(what, &named, &answer, &body)),
         }
     }
@@ -198,7 +199,8 @@ impl Telegram {
         }
         let what = "sending the message";
         let (sent, _) = self.call("sendMessage", what, &parameters, until)?;
-        let (chat, id) = (sent["chat"]["id"].as_i64(), sent["message_id"].as_i64());
+        let chat = sent["chat"]["id"].as_i64().or(self.chat.number());
+        let id = sent["message_id"].as_i64();
         // Sent it is in any case.
         Ok(match (chat, id) {
             (Some(chat), Some(id)) => answers::receipt(chat, id),
@@ -244,11 +246,7 @@ impl Telegram {
     }
 
     /// One page of updates, as long as it can be taken.
-    fn updates(
-        &self,
-        offset: Option<i64>,
-        until: Instant,
-    ) -> Result<(Vec<Value>, Timestamp), Trouble> {
+    fn updates(&self, offset: Option<i64>, until: Instant) -> Result<(Vec<Value>, Clock), Trouble> {
         let mut parameters = json!({"timeout": 0, "allowed_updates": UPDATES});
         if let Some(offset) = offset {
             parameters["offset"] = offset.into();
@@ -257,7 +255,7 @@ impl Telegram {
         for limit in PAGES {
             parameters["limit"] = limit.into();
             match self.call("getUpdates", "reading answers", &parameters, until) {
-                Ok((Value::Array(all), at)) => return Ok((all, at)),
+                Ok((Value::Array(all), clock)) => return Ok((all, clock)),
                 Ok(_) => break,
                 Err(failed) if failed.cut => last = Some(failed.trouble),
                 Err(failed) => return Err(failed.into()),
@@ -303,7 +301,8 @@ impl Channel for Telegram {
         open: &[Question],
         until: Instant,
     ) -> Result<Said, Trouble> {
-        let (updates, at) = self.updates(offset(cursor, host::now()), until)?;
+        let (updates, clock) = self.updates(offset(cursor, host::now()), until)?;
+        let now = host::now();
         let name = match updates.iter().any(answers::names_a_bot) {
             true => self.name(until).ok(),
             false => None,
@@ -315,7 +314,8 @@ impl Channel for Telegram {
             allowed: &self.settings.allowed_users,
             posts: self.settings.allow_channel_posts,
             open,
-            now: at,
+            now,
+            clock,
         };
         let (mut all, mut pressed, mut newest) = (Vec::new(), Vec::new(), None);
         for update in &updates {
@@ -326,7 +326,7 @@ impl Channel for Telegram {
         }
         self.acknowledge(&pressed, until);
         let cursor = match newest {
-            Some(id) => Some(format!("{id} {}", at.as_micros() / 1_000_000)),
+            Some(id) => Some(format!("{id} {}", now.as_micros() / 1_000_000)),
             None => cursor.map(str::to_owned),
         };
         Ok(Said { all, cursor })
@@ -365,12 +365,11 @@ impl Channel for Telegram {
     }
 }
 
-/// The number of the bot that a token is of; `None` where it is no token.
-fn bot(token: &str) -> Option<i64> {
-    let (number, key) = token.split_once(':')?;
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let whole = number.chars().all(|c| c.is_ascii_digit()) && !key.is_empty();
-    (whole && key.chars().all(good)).then(|| number.parse().ok())?
+/// True for what can stand in a URL as a token. Telegram's are `NUMBER:LETTERS`; what stands before
+/// another server of the same API may give out others.
+fn is_token(token: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '.');
+    !token.is_empty() && token.chars().all(good)
 }
 
 /// The first update that is wanted; `None` for the first that there is.

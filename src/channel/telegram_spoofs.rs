@@ -91,7 +91,7 @@ const BUTTONS: [Spoof; 14] = [
     ),
     (
         "nobody knows whether a bot",
-        |t, on| press(t, on, 42, |q| q["from"]["is_bot"] = json!(null)),
+        |t, on| press(t, on, 42, |q| q["from"]["is_bot"] = json!(1)),
         "a bot",
     ),
     ("the bot itself", |t, on| press(t, on, BOT, |_| ()), "a bot"),
@@ -281,8 +281,8 @@ const REPLIES: [Spoof; 12] = [
         "no open question",
     ),
     (
-        "to a message without a chat",
-        |t, on| plus(t, json!({"message_id": on.id})),
+        "to a message of a chat without a number",
+        |t, on| plus(t, json!({"message_id": on.id, "chat": {"id": "-100"}})),
         "no open question",
     ),
     (

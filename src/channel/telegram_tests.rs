@@ -298,13 +298,12 @@ fn the_token_is_not_told_even_where_the_server_repeats_it() {
     );
     for token in [
         "",
-        "abc",
-        "12:",
-        ":x",
         "12:a/../b",
         "12:a b",
-        "1x:abc",
+        "BOT=\"12:abc\"",
         "12:a?b",
+        "12:a#b",
+        "12:a%2fb",
     ] {
         let mut secrets = |_: &SecretRef| Ok(Sensitive::new(token.to_owned()));
         let made = Telegram::new("ops", &settings(String::new(), "1"), &mut secrets);
@@ -390,7 +389,7 @@ proptest! {
             inner[KEYS[key]] = values[value].clone();
         }
         let chat = Chat::Number(-100);
-        let view = View { bot: 1, name: None, chat: &chat, allowed: &[42], posts: false, open: &[], now: Timestamp::from_secs(5) };
+        let view = View { bot: Some(1), name: None, chat: &chat, allowed: &[42], posts: false, open: &[], now: Timestamp::from_secs(5), clock: Clock::default() };
         let (heard, _) = view.of(&json!({"update_id": 1, UPDATES[kind]: inner}));
         if let Some(Heard { refused: None, who, .. }) = heard {
             prop_assert_eq!(who, "42");

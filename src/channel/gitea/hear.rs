@@ -187,7 +187,7 @@ impl Gitea {
         Some(Heard {
             id: comment.id.to_string(),
             who: visible(&shortened(&comment.author, 100)).into_owned(),
-            at: comment.created,
+            at: comment.at,
             yes,
             code: put.filter(by_name).map(|put| put.question.code.clone()),
             subject: match put {

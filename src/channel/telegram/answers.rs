@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::channel::ask::Clock;
 use crate::channel::words::{self, Words};
 use crate::model::channel::{Heard, Question};
 use crate::model::time::Timestamp;
@@ -27,6 +28,14 @@ impl Chat {
         match id.trim().parse() {
             Ok(number) => Self::Number(number),
             Err(_) => Self::Name(id.trim().trim_start_matches('@').to_owned()),
+        }
+    }
+
+    /// Its number, where it is known by that.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Name(_) => None,
         }
     }
 
@@ -130,8 +139,8 @@ pub(super) struct Pressed {
 
 /// What updates are seen by.
 pub(super) struct View<'a> {
-    /// The bot's number.
-    pub(super) bot: i64,
+    /// The bot's number, where it is known.
+    pub(super) bot: Option<i64>,
     /// Its name, where it was asked for.
     pub(super) name: Option<&'a str>,
     pub(super) chat: &'a Chat,
@@ -139,8 +148,10 @@ pub(super) struct View<'a> {
     /// Whether posts that name no sender count.
     pub(super) posts: bool,
     pub(super) open: &'a [Question],
-    /// When they were read, by Telegram's clock.
+    /// When they were read.
     pub(super) now: Timestamp,
+    /// Telegram's clock, by which messages are dated.
+    pub(super) clock: Clock,
 }
 
 impl View<'_> {
@@ -199,7 +210,9 @@ impl View<'_> {
         let words = words::read(message["text"].as_str()?)?;
         let edited = kind.starts_with("edited");
         let date = &message[if edited { "edit_date" } else { "date" }];
-        let at = Timestamp::from_secs(date.as_i64().unwrap_or_default());
+        // What Telegram does not date is as old as this reading of it.
+        let dated = |seconds| self.clock.here(Timestamp::from_secs(seconds));
+        let at = date.as_i64().map_or(self.now, dated);
         let (chat, id) = (&message["chat"], &message["message_id"]);
         let mut name = format!("message/{}/{}", number(&chat["id"]), number(id));
         if edited {
@@ -235,7 +248,13 @@ impl View<'_> {
         if !to.is_object() {
             return Err("it names nobody and replies to nothing".to_owned());
         }
-        let to = receipt_of(to);
+        // A reply lies in the chat of what it replies to, unless it says otherwise.
+        let chat = match &to["chat"]["id"] {
+            Value::Null => &message["chat"]["id"],
+            id => id,
+        };
+        let to = chat.as_i64().zip(to["message_id"].as_i64());
+        let to = to.map(|(chat, id)| receipt(chat, id));
         let mut open = self.open.iter();
         match open.find(|question| question.receipt.is_some() && question.receipt == to) {
             Some(question) => Ok(Some(question)),
@@ -277,7 +296,7 @@ impl View<'_> {
         let Some(id) = from["id"].as_i64() else {
             return Some("it names no sender".to_owned());
         };
-        if id == self.bot || from["is_bot"] != json!(false) {
+        if Some(id) == self.bot || !matches!(from["is_bot"], Value::Null | Value::Bool(false)) {
             return Some("a bot said it".to_owned());
         }
         if self.allowed.is_empty() {

@@ -90,6 +90,7 @@ impl Facts<'_> {
             _ => lines.extend(self.then()),
         }
         lines.extend(self.how_to_answer());
+        lines.push(format!("Incident: {}", visible(self.incident)));
         lines.push(format!(
             "Look closer: lazarus-pit explain {}",
             argument(self.subject)

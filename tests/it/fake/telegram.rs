@@ -29,7 +29,7 @@ pub(crate) struct Sent {
 }
 
 /// All that the service knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Telegram {
     /// The chats that the bot is in, as getChat has them.
     pub(crate) chats: Vec<Value>,
