@@ -193,3 +193,7 @@ fn find<'s>(
         ),
     }
 }
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

@@ -189,3 +189,52 @@ fn a_service_s_clock_may_be_wrong() {
         assert_eq!(scene.marks(), 1, "{ahead}");
     }
 }
+
+#[cfg(feature = "nostr")]
+#[test]
+fn on_nostr_a_reply_is_the_answer() {
+    use nostr::key::Keys;
+
+    use crate::fake::http::Server;
+    use crate::fake::nostr::{Phone, start};
+
+    let (relay, keys) = (start(), Keys::generate());
+    let (phone, stranger) = (Phone::new(&relay), Phone::new(&relay));
+    let settings = format!(
+        "kind: nostr, key: {{env: CHANNEL_SECRET}}, relays: ['{relay}'], recipients: ['{}']",
+        phone.npub()
+    );
+    // There is no server of ours: the relay is another's.
+    let nobody = Server::start((), |(), _| unreachable!());
+    let scene = People::new(nobody, &settings, &keys.secret_key().to_secret_hex());
+    scene.decides("awaiting_approval").code(1);
+    let letters = phone.letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let asked = letters[0].compute_id().to_hex();
+    assert!(letters[0].content.contains("revive a/main"), "{letters:?}");
+    // A stranger's word, and one that replies to nothing, decide nothing.
+    let own = keys.public_key();
+    stranger.write(own, "+1", Some(&asked));
+    phone.write(own, "+1", None);
+    scene.decides("awaiting_approval");
+    assert_eq!((scene.marks(), phone.letters().len()), (0, 1));
+    assert!(
+        scene.events("heard").len() >= 2,
+        "{:?}",
+        scene.events("heard")
+    );
+    phone.write(own, "+1", Some(&asked));
+    scene.decides("revive");
+    let by = format!("channel:ch:{}", phone.npub());
+    assert_eq!((scene.marks(), scene.approved_by()), (1, vec![by]));
+    scene.world.beat("a", 0);
+    scene.check().code(0);
+    let letters = phone.letters();
+    assert!(
+        letters
+            .iter()
+            .any(|l| l.content.starts_with("a/main: recovered after")),
+        "{letters:?}"
+    );
+    scene.is_settled();
+}

@@ -11,7 +11,7 @@ use crate::store::{journal, state_is_the_journal};
 use crate::world::World;
 
 /// The plan: its one step leaves a mark each time that it is carried out.
-const PLAN: &str = "name: ask\npolicy: ask\nsteps: [{run: [sh, -c, 'echo x >> MARKS']}]\napproval: {expires: 5m, channels: ch}\nnotify: {channels: ch}\n";
+pub(crate) const PLAN: &str = "name: ask\npolicy: ask\nsteps: [{run: [sh, -c, 'echo x >> MARKS']}]\napproval: {expires: 5m, channels: ch}\nnotify: {channels: ch}\n";
 
 /// The environment variable in which the channel's secret is.
 pub(crate) const VARIABLE: &str = "CHANNEL_SECRET";

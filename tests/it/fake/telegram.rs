@@ -362,6 +362,16 @@ impl Telegram {
         self.sent.last().expect("nothing was sent").clone()
     }
 
+    /// The last message with buttons.
+    #[track_caller]
+    pub(crate) fn question(&self) -> Sent {
+        let mut sent = self.sent.iter().rev();
+        let asked = sent.find(|sent| !sent.buttons.is_empty());
+        asked
+            .unwrap_or_else(|| panic!("no question is open: {:?}", self.sent))
+            .clone()
+    }
+
     /// A week without updates: the next one has any number.
     pub(crate) fn a_week_passes(&mut self) {
         self.updates.clear();
