@@ -78,6 +78,7 @@ pub(super) struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    authorities: Authorities,
 }
 
 impl Request {
@@ -93,6 +94,7 @@ impl Request {
             url,
             headers: Vec::new(),
             body: None,
+            authorities: Authorities::Public,
         }
     }
 
@@ -119,6 +121,12 @@ impl Request {
         self
     }
 
+    /// The same, to a server that shows a certificate of one of these.
+    pub(super) fn believing(mut self, authorities: &Authorities) -> Self {
+        self.authorities = authorities.clone();
+        self
+    }
+
     /// Makes the request, `what` for. An answer is one whatever its status says, but for one that
     /// sends on to another address: nobody follows it, and the credentials stay here.
     ///
@@ -138,7 +146,7 @@ impl Request {
             body: self.body,
             time: left,
             most_body: MOST_BODY,
-            authorities: Authorities::Public,
+            authorities: self.authorities,
         };
         let late = "there was no answer in the time that channels have in a run";
         match beside(left + SLACK, move || net::ask(&request)) {

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::ask::{self, Clock, Hidden, Request};
-use super::{Channel, Said, Trouble};
+use super::{Channel, Means, Said, Trouble};
 use crate::model::channel::{
-    self as settings, Heard, Message, Occasion, Question, SecretRef, Sensitive, Value as Setting,
+    self as settings, Heard, Message, Occasion, Question, Sensitive, Value as Setting,
 };
 use crate::model::time::Timestamp;
-use crate::net::{self, Answer};
+use crate::net::{self, Answer, Authorities};
 use crate::sys::host;
 
 /// As long may a message be, in bytes: a longer one becomes a file.
@@ -42,6 +42,7 @@ pub struct Ntfy {
     topic: String,
     reply_topic: Option<String>,
     token: Option<Sensitive>,
+    authorities: Authorities,
     hidden: Hidden,
 }
 
@@ -50,24 +51,14 @@ impl Ntfy {
     ///
     /// # Errors
     /// A secret cannot be had, or what is there cannot be a topic or a token.
-    pub fn new(
-        _name: &str,
-        settings: &settings::Ntfy,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(settings: &settings::Ntfy, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let mut hidden = Hidden::default();
         let mut topic = |what: &str, setting: &Setting| {
-            let text = match setting {
-                Setting::Plain(text) => text.clone(),
-                Setting::Secret(secret) => secrets(secret)
-                    .map_err(|why| Trouble::passing(format!("{what}: {why}")))?
-                    .reveal()
-                    .to_owned(),
-            };
-            let text = text.trim().to_owned();
-            hidden.hide(&text);
-            match is_topic(&text) {
-                true => Ok(text),
+            let text = means.value(what, setting, &mut hidden)?;
+            // Written out or not: who knows it can read it.
+            hidden.hide(text.reveal());
+            match is_topic(text.reveal()) {
+                true => Ok(text.reveal().to_owned()),
                 false => Err(Trouble::passing(format!(
                     "{what}: that cannot be a topic: 1 to 64 letters, digits, `-` and `_`"
                 ))),
@@ -78,21 +69,23 @@ impl Ntfy {
         let reply = reply
             .map(|setting| topic("reply_topic", setting))
             .transpose()?;
-        let mut token = None;
-        if let Some(secret) = &settings.token {
-            let text = secrets(secret).map_err(|why| Trouble::passing(format!("token: {why}")))?;
-            let text = text.reveal().trim().to_owned();
-            hidden.hide(&text);
-            if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
-                return Err(Trouble::passing("token: that cannot be a token (tk_…)"));
-            }
-            token = Some(Sensitive::new(text));
+        let token = settings.token.as_ref();
+        let token = token
+            .map(|secret| means.secret("token", secret, &mut hidden))
+            .transpose()?;
+        let fine = |token: &Sensitive| {
+            let text = token.reveal();
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+        };
+        if !token.as_ref().is_none_or(fine) {
+            return Err(Trouble::passing("token: that cannot be a token (tk_…)"));
         }
         Ok(Self {
             url: settings.url.trim_end_matches('/').to_owned(),
             topic: own,
             reply_topic: reply,
             token,
+            authorities: means.authorities.clone(),
             hidden,
         })
     }
@@ -106,7 +99,7 @@ impl Ntfy {
 
     /// Makes a request; whatever is not fine is a trouble.
     fn ask(&self, request: Request, what: &str, until: Instant) -> Result<Answer, Trouble> {
-        let request = self.with_token(request);
+        let request = self.with_token(request).believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until)?;
         if ask::is_fine(&answer) {

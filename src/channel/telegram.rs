@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use self::answers::{Chat, Pressed, View};
 use super::ask::{self, Clock, Hidden, Request};
-use super::{Channel, Said, Trouble};
-use crate::model::channel::{self as settings, Message, Occasion, Question, SecretRef, Sensitive};
+use super::{Channel, Means, Said, Trouble};
+use crate::model::channel::{self as settings, Message, Occasion, Question, Sensitive};
 use crate::model::time::Timestamp;
-use crate::net::Answer;
+use crate::net::{Answer, Authorities};
 use crate::sys::host;
 
 /// As many UTF-16 units may a message's text have.
@@ -67,6 +67,7 @@ pub struct Telegram {
     bot: Option<i64>,
     chat: Chat,
     settings: settings::Telegram,
+    authorities: Authorities,
     hidden: Hidden,
 }
 
@@ -90,30 +91,25 @@ impl Telegram {
     ///
     /// # Errors
     /// The token cannot be had, or cannot be one.
-    pub fn new(
-        _name: &str,
-        settings: &settings::Telegram,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
-        let token =
-            secrets(&settings.token).map_err(|why| Trouble::passing(format!("token: {why}")))?;
-        if !is_token(token.reveal().trim()) {
+    pub fn new(settings: &settings::Telegram, means: &mut Means<'_>) -> Result<Self, Trouble> {
+        let mut hidden = Hidden::default();
+        let token = means.secret("token", &settings.token, &mut hidden)?;
+        if !is_token(token.reveal()) {
             return Err(Trouble::hopeless(
                 "token: what is there is no bot's token (NUMBER:LETTERS, as @BotFather gives it)",
             ));
         }
-        let mut hidden = Hidden::default();
-        hidden.hide(token.reveal().trim());
-        if let Some((_, key)) = token.reveal().trim().split_once(':') {
+        let mut bot = None;
+        if let Some((number, key)) = token.reveal().split_once(':') {
             hidden.hide(key);
+            bot = number.parse().ok();
         }
-        let bot = token.reveal().trim().split_once(':');
-        let bot = bot.and_then(|(number, _)| number.parse().ok());
         Ok(Self {
-            token: Sensitive::new(token.reveal().trim().to_owned()),
+            token,
             bot,
             chat: Chat::of(&settings.chat_id),
             settings: settings.clone(),
+            authorities: means.authorities.clone(),
             hidden,
         })
     }
@@ -128,6 +124,7 @@ impl Telegram {
     ) -> Result<(Value, Clock), Failed> {
         let (api, token) = (&self.settings.api_url, self.token.reveal());
         let request = Request::post(format!("{api}/bot{token}/{method}"), parameters);
+        let request = request.believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until).map_err(|trouble| Failed {
             trouble,

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::channel::fake::http::{Reply, Server};
 use crate::channel::fake::telegram::{self as fake, TOKEN};
+use crate::channel::samples::means;
 pub(super) use crate::channel::samples::{message, question, soon};
 use crate::model::channel::Heard;
+use crate::model::channel::SecretRef;
 
 pub(super) type Service = Server<fake::Telegram>;
 
@@ -23,7 +25,7 @@ pub(super) fn settings(api_url: String, chat_id: &str) -> settings::Telegram {
 #[track_caller]
 pub(super) fn made(settings: &settings::Telegram) -> Telegram {
     let mut secrets = |_: &SecretRef| Ok(Sensitive::new(format!("{TOKEN}\n")));
-    Telegram::new("ops", settings, &mut secrets).unwrap()
+    Telegram::new(settings, &mut means(&mut secrets)).unwrap()
 }
 
 pub(super) fn in_group(service: &Service) -> Telegram {
@@ -306,12 +308,12 @@ fn the_token_is_not_told_even_where_the_server_repeats_it() {
         "12:a%2fb",
     ] {
         let mut secrets = |_: &SecretRef| Ok(Sensitive::new(token.to_owned()));
-        let made = Telegram::new("ops", &settings(String::new(), "1"), &mut secrets);
+        let made = Telegram::new(&settings(String::new(), "1"), &mut means(&mut secrets));
         let why = made.err().unwrap().why;
         assert!(token.is_empty() || !why.contains(token), "{why}");
     }
     let mut secrets = |_: &SecretRef| Err("the variable T is not set".to_owned());
-    let made = Telegram::new("ops", &settings(String::new(), "1"), &mut secrets);
+    let made = Telegram::new(&settings(String::new(), "1"), &mut means(&mut secrets));
     assert_eq!(made.err().unwrap().why, "token: the variable T is not set");
 }
 

@@ -271,8 +271,7 @@ fn tried(settings: &Channel, setup: &Setup) -> (Result<String, String>, Result<S
     let started = std::thread::Builder::new()
         .name("test".into())
         .spawn(move || {
-            let mut secrets = |place: &_| channel::secret(place, &trust);
-            let both = match channel::open(&settings, &mut secrets) {
+            let both = match channel::open(&settings, &trust) {
                 Err(trouble) => (Err(trouble.why.clone()), Err(trouble.why)),
                 Ok(mut ready) => {
                     let looked = ready.look(until).map_err(|trouble| trouble.why);

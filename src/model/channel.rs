@@ -56,6 +56,9 @@ pub struct Channel {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// A PEM file with the authorities whose certificates are believed there, and no others; the
+    /// public ones where absent.
+    pub ca: Option<PathBuf>,
 }
 
 impl Channel {

@@ -8,6 +8,7 @@ mod attack;
 mod attacked;
 mod audited;
 mod canaries;
+mod channels_tls;
 mod classify;
 mod classify_agents;
 mod classify_time;

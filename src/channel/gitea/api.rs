@@ -8,7 +8,7 @@ use crate::channel::Trouble;
 use crate::channel::ask::{self, Clock, Hidden, Request};
 use crate::model::channel::Sensitive;
 use crate::model::time::Timestamp;
-use crate::net::Answer;
+use crate::net::{Answer, Authorities};
 use crate::sys::host;
 
 /// How many a page has: no server gives more than its limit, which is 50 mostly.
@@ -19,11 +19,13 @@ const MOST_PAGES: usize = 60;
 
 /// One repository of one server, and whose token is used.
 pub(super) struct Api {
-    url: String,
-    owner: String,
-    name: String,
-    token: Sensitive,
-    hidden: Hidden,
+    /// Where its API begins; without a slash at its end.
+    pub(super) url: String,
+    pub(super) owner: String,
+    pub(super) name: String,
+    pub(super) token: Sensitive,
+    pub(super) authorities: Authorities,
+    pub(super) hidden: Hidden,
 }
 
 /// An issue, as far as it matters.
@@ -67,21 +69,10 @@ pub(super) enum Found<T> {
 }
 
 impl Api {
-    pub(super) fn new(url: &str, owner: &str, name: &str, token: Sensitive) -> Self {
-        let mut hidden = Hidden::default();
-        hidden.hide(token.reveal());
-        Self {
-            url: format!("{}/api/v1", url.trim_end_matches('/')),
-            owner: owner.to_owned(),
-            name: name.to_owned(),
-            token,
-            hidden,
-        }
-    }
-
     fn request(&self, method: &'static str, path: &str) -> Request {
         let url = format!("{}{path}", self.url);
         Request::new(method, url)
+            .believing(&self.authorities)
             .header("Authorization", &format!("token {}", self.token.reveal()))
             .header("Accept", "application/json")
     }

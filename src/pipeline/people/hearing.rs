@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{GRACE, Ready, Settings, event, open, until};
-use crate::channel::{Channel, Said, Trouble};
+use super::{GRACE, Ready, Settings, event, until};
+use crate::channel::{Channel, Said, Trouble, open};
 use crate::core::{answers, post};
 use crate::model::cell::Warning;
 use crate::model::channel::Question;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{GRACE, Ready, Settings, event, open};
-use crate::channel::{Channel, Trouble};
+use super::{GRACE, Ready, Settings, event};
+use crate::channel::{Channel, Trouble, open};
 use crate::core::post::LONGEST_PAUSE;
 use crate::model::channel::Message;
 use crate::model::event::{Event, Kind};
