@@ -321,6 +321,24 @@ pub(super) fn whole(message: &Message) -> String {
     }
 }
 
+/// The same, with how to answer before the lines that say where to look further; `most` and `size` as
+/// in [`fitted`].
+pub(super) fn answerable(
+    message: &Message,
+    how: &str,
+    most: usize,
+    size: impl Fn(char) -> usize,
+) -> String {
+    let (text, closing) = message.parts();
+    let end = match closing.is_empty() {
+        true => format!("\n\n{how}"),
+        false => format!("\n\n{how}\n\n{closing}"),
+    };
+    let room = most.saturating_sub(end.chars().map(&size).sum());
+    let text = format!("{}\n\n{text}", message.title);
+    format!("{}{end}", fitted(text.trim_end(), room, size))
+}
+
 /// What stands at the end of a text that was cut.
 pub(super) const CUT: &str = "\n… (cut here: it was too long for this channel)";
 

@@ -3,6 +3,7 @@
 mod api;
 mod hear;
 mod issue;
+mod markdown;
 mod text;
 
 use std::time::Instant;

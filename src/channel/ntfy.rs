@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::ask::{self, Clock, Hidden, Request};
-use super::{Channel, Means, Said, Trouble};
+use super::{Channel, Means, Said, Trouble, words};
 use crate::model::channel::{
     self as settings, Heard, Message, Occasion, Question, Sensitive, Value as Setting,
 };
@@ -204,8 +204,15 @@ impl Channel for Ntfy {
         };
         let request = Request::post(format!("{}/", self.url), &self.filled(message))
             .header("X-Sequence-ID", &sequence);
-        self.ask(request, "sending the message", until)?;
-        Ok(sequence)
+        let answer = self.ask(request, "sending the message", until)?;
+        match ask::json(&answer).is_some_and(|json| json.is_object()) {
+            true => Ok(sequence),
+            // A proxy's login page is no ntfy.
+            false => Err(Trouble::passing(format!(
+                "sending the message: {} answers, but not as an ntfy server does; is `url` right?",
+                net::host(&self.url).unwrap_or_default()
+            ))),
+        }
     }
 
     fn hear(
@@ -292,8 +299,12 @@ fn sequence(id: &str) -> String {
     }
 }
 
-/// What is posted by a button: yes or no, and the code; `None` for whatever else lies there.
+/// What is posted by a button: yes or no, and the code; `None` for whatever else lies there. An answer
+/// as it is given elsewhere is one without a code.
 fn of_answer(text: &str) -> Option<(bool, Option<&str>)> {
+    if let Some(words) = words::read(text) {
+        return Some((words.yes, None));
+    }
     let mut words = text.split_whitespace();
     let yes = match words.next()? {
         word if word.eq_ignore_ascii_case(YES) => true,

@@ -234,12 +234,12 @@ impl Telegram {
     }
 
     fn text(&self, message: &Message) -> String {
-        let mut how = String::new();
-        if let Some(question) = message.question.as_ref().filter(|_| self.asks(message)) {
-            how = answers::how(question);
+        match message.question.as_ref().filter(|_| self.asks(message)) {
+            Some(question) => {
+                ask::answerable(message, &answers::how(question), MOST_TEXT, char::len_utf16)
+            }
+            None => ask::fitted(&ask::whole(message), MOST_TEXT, char::len_utf16),
         }
-        let room = MOST_TEXT.saturating_sub(how.encode_utf16().count());
-        ask::fitted(&ask::whole(message), room, char::len_utf16) + &how
     }
 
     /// One page of updates, as long as it can be taken.

@@ -166,12 +166,12 @@ impl Case {
     /// What the contract says of it.
     fn counts(&self) -> bool {
         let meant = match (self.code, self.subject) {
-            (Some(right), _) => right,
-            (None, Some(right)) => right && self.said + 1 >= self.asked,
+            (Some(right), _) | (None, Some(right)) => right,
             (None, None) => false,
         };
         let open = self.put_here && self.answered.is_none() && !self.replaced;
-        let in_time = self.said.min(0) < self.expires;
+        let said = self.said.min(0);
+        let in_time = (0 < self.expires || said + 1 <= self.expires) && said + 1 >= self.asked;
         meant && open && in_time && !self.refused && !self.plan_changed
     }
 }

@@ -310,6 +310,21 @@ pub struct Message {
     pub last: bool,
 }
 
+/// How the last lines of a message's text begin: those that say where to look further.
+pub const CLOSING: &str = "Incident: ";
+
+impl Message {
+    /// Its text, and the lines at its end that say where to look further. How to answer stands
+    /// between the two.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        let at = self.text.rfind(&format!("\n{CLOSING}"));
+        at.map_or((&self.text, ""), |at| {
+            (&self.text[..at], &self.text[at + 1..])
+        })
+    }
+}
+
 /// A question as a channel puts it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Question {

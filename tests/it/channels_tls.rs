@@ -113,7 +113,7 @@ fn a_file_of_authorities_that_cannot_be_used_is_said() {
     world
         .run(&["channel", "test", "ch"])
         .code(1)
-        .stderr_has("none.pem");
+        .stdout_has("none.pem");
     world.config("channels: {ch: {kind: exec, command: [x], ca: none.pem}}\n");
     world.run(&[]).code(78).stderr_has("no use with kind exec");
 }

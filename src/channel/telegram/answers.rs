@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::channel::ask::Clock;
 use crate::channel::words::{self, Words};
 use crate::model::channel::{Heard, Question};
+use crate::model::text::visible;
 use crate::model::time::Timestamp;
 
 /// What the data of a button begin with.
@@ -89,12 +90,13 @@ pub(super) fn buttons(question: &Question) -> Value {
 /// How to answer, below a question.
 pub(super) fn how(question: &Question) -> String {
     // A name that is too long to be typed is none to be shown in the middle of a sentence.
-    let subject = match question.subject.chars().count() {
-        0..=100 => question.subject.as_str(),
+    let subject = visible(&question.subject);
+    let subject = match subject.chars().count() {
+        0..=100 => &*subject,
         _ => "NAME",
     };
     format!(
-        "\n\nAnswer with a button, with +1 or -1 as a reply to this message, or with the words\n\
+        "Answer with a button, with +1 or -1 as a reply to this message, or with the words\n\
          revive {subject}\nskip {subject}"
     )
 }
@@ -166,10 +168,13 @@ impl View<'_> {
         let press = query["id"].as_str().map(|id| Pressed {
             id: id.to_owned(),
             text: match &heard {
-                None => "This button is not known any more.".to_owned(),
-                Some(Heard { refused: None, .. }) => "Received.".to_owned(),
+                Some(Heard {
+                    refused: None,
+                    subject: Some(_),
+                    ..
+                }) => "Received.".to_owned(),
                 // Not why: strangers need no help.
-                Some(_) => "This answer does not count.".to_owned(),
+                _ => "This answer does not count.".to_owned(),
             },
         });
         (heard, press)
@@ -177,13 +182,16 @@ impl View<'_> {
 
     /// A button that was pressed.
     fn pressed(&self, query: &Value) -> Option<Heard> {
-        let (yes, code) = of_data(query["data"].as_str()?)?;
+        let data = of_data(query["data"].as_str().unwrap_or_default());
+        let (yes, code) = data.map_or((false, None), |(yes, code)| (yes, Some(code)));
         let (message, from) = (&query["message"], &query["from"]);
-        let asked = self.open.iter().find(|question| question.code == code);
+        let asked = code.and_then(|code| self.open.iter().find(|q| q.code == code));
         let own = receipt_of(message);
         let elsewhere =
             asked.is_some_and(|question| question.receipt.is_some() && question.receipt != own);
-        let refused = if !message.is_object() {
+        let refused = if code.is_none() {
+            Some("the button is none of ours".to_owned())
+        } else if !message.is_object() {
             Some("the button names no message".to_owned())
         } else if !self.chat.is(&message["chat"]) {
             Some(other_chat(&message["chat"]))
@@ -199,7 +207,7 @@ impl View<'_> {
             who: number(&from["id"]),
             at: self.now,
             yes,
-            code: Some(code.to_owned()),
+            code: code.map(str::to_owned),
             subject: asked.map(|question| question.subject.clone()),
             refused,
         })
@@ -239,14 +247,11 @@ impl View<'_> {
         })
     }
 
-    /// The question that is replied to, where none is named: `None` where one is named.
+    /// The question that is replied to; `None` where that is none, and one may be named.
     fn answered(&self, words: &Words, message: &Value) -> Result<Option<&Question>, String> {
-        if words.name.is_some() {
-            return Ok(None);
-        }
         let to = &message["reply_to_message"];
         if !to.is_object() {
-            return Err("it names nobody and replies to nothing".to_owned());
+            return Ok(None);
         }
         // A reply lies in the chat of what it replies to, unless it says otherwise.
         let chat = match &to["chat"]["id"] {
@@ -256,9 +261,14 @@ impl View<'_> {
         let to = chat.as_i64().zip(to["message_id"].as_i64());
         let to = to.map(|(chat, id)| receipt(chat, id));
         let mut open = self.open.iter();
-        match open.find(|question| question.receipt.is_some() && question.receipt == to) {
-            Some(question) => Ok(Some(question)),
-            None => Err("what it replies to is no open question".to_owned()),
+        let asked = open.find(|question| question.receipt.is_some() && question.receipt == to);
+        match (asked, &words.name) {
+            (Some(asked), Some(name)) if !words::is_named(&asked.subject, name) => Err(format!(
+                "it names {name}, and replies to the question about {}",
+                visible(&asked.subject)
+            )),
+            (None, None) => Err("what it replies to is no open question".to_owned()),
+            (asked, _) => Ok(asked),
         }
     }
 
@@ -268,7 +278,7 @@ impl View<'_> {
         if !self.chat.is(&message["chat"]) {
             return Some(other_chat(&message["chat"]));
         }
-        if kind.starts_with("edited") {
+        if kind.starts_with("edited") || has("edit_date") {
             return Some("it was something else before it was edited".to_owned());
         }
         let forwarded = message.as_object()?.keys();
