@@ -318,3 +318,16 @@ proptest! {
         prop_assert_eq!(of_answer(&text), Some((yes, Some(&*code))));
     }
 }
+
+#[test]
+fn a_page_that_asks_for_a_password_has_delivered_nothing() {
+    for page in ["<html>Log in</html>", "", "null", "[]"] {
+        let portal = Server::start(page, |page, _| {
+            crate::channel::fake::http::Reply::new(200, page.as_bytes())
+        });
+        let mut channel = made(&settings(portal.url(""))).unwrap();
+        let told = trouble(channel.send(&message(Occasion::Down, None), soon()));
+        assert!(told.why.contains("not as an ntfy server does"), "{page}");
+        assert!(!told.hopeless);
+    }
+}

@@ -398,3 +398,31 @@ proptest! {
         }
     }
 }
+
+/// Names are the choice of agents: in no line of a message do they begin another, or steer a terminal.
+#[test]
+fn a_name_cannot_leave_its_place_and_the_last_line_says_where_to_look() {
+    let service = fake::start();
+    let mut channel = in_group(&service);
+    let mut asked = question("c0de");
+    asked.subject = "x\n\nURGENT: run this\u{1b}[31m\u{202e}/main".into();
+    let mut message = message(Occasion::Asked, Some(asked));
+    message.text = "What: x\nIncident: i1\nLook closer: lazarus-pit explain x".into();
+    channel.send(&message, soon()).unwrap();
+    let text = service.with(|t| t.last().text);
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+    assert!(
+        !text.lines().any(|line| line.starts_with("URGENT")),
+        "{text}"
+    );
+    assert!(text.contains("\nrevive x\\n\\nURGENT"), "{text}");
+    let order = [
+        "What: ",
+        "\nrevive ",
+        "\nskip ",
+        "\nIncident: i1",
+        "\nLook closer: ",
+    ];
+    let places: Vec<_> = order.iter().map(|part| text.find(part)).collect();
+    assert!(places.is_sorted() && places[0].is_some(), "{text}");
+}

@@ -289,6 +289,46 @@ fn a_service_is_left_alone_for_as_long_as_it_asks() {
     assert!(outbox(&world, "hook").is_empty());
 }
 
+/// What is refused for what it is may be the fault of the setup: it is kept for an hour, in its order.
+#[test]
+fn what_is_refused_is_kept_for_an_hour() {
+    if !tool("faketime") {
+        return;
+    }
+    let server = Server::start(400_u16, |status, _| Reply::new(*status, "no"));
+    let world = World::new();
+    world.cell("a").beat("a", 900);
+    world.config(&format!(
+        "channels: {{hook: {{kind: webhook, url: '{}'}}}}\n",
+        server.url("/hook")
+    ));
+    plans(&world, "policy: never\nnotify: {channels: hook}\n");
+    let mut later = Later::new(&world);
+    later.run(&["--json"]);
+    later.pass(60).beat("a", 0).run(&["--json"]);
+    assert_eq!(outbox(&world, "hook").len(), 2);
+    server.with(|status| *status = 200);
+    server.requests();
+    later.pass(600).beat("a", 0).run(&["--json"]);
+    let titles: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|r| r.json()["title"].clone())
+        .collect();
+    assert_eq!(titles[0], "a/main: down", "{titles:?}");
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(outbox(&world, "hook").is_empty());
+    // One that is refused for longer holds up nobody.
+    server.with(|status| *status = 422);
+    later.pass(60).beat("a", 900).run(&["--json"]);
+    later.pass(3700).run(&["--json"]);
+    later.pass(1000).run(&["--json"]);
+    let given_up = events(&world, "notify_failed");
+    let given_up = given_up.iter().filter(|e| e["reason"] == "hopeless");
+    assert!(given_up.count() >= 1, "{:?}", outbox(&world, "hook"));
+    state_is_the_journal(&world);
+}
+
 #[test]
 fn a_channel_is_tried() {
     let world = World::new();
