@@ -25,7 +25,7 @@ pub mod webhook;
 mod words;
 
 pub use means::Means;
-pub use open::open;
+pub use open::{has_variables, open};
 
 use std::time::Instant;
 

@@ -42,6 +42,15 @@ pub fn open(channel: &settings::Channel, trust: &Trust) -> Result<Box<dyn Channe
     })
 }
 
+/// True where every variable is set that the channel takes a secret from.
+#[must_use]
+pub fn has_variables(channel: &settings::Channel) -> bool {
+    channel.secrets().into_iter().all(|place| match place {
+        SecretRef::Env(name) => std::env::var_os(name).is_some(),
+        SecretRef::File(_) => true,
+    })
+}
+
 /// Whose certificates a channel believes: those of its own file of authorities, where it has one.
 fn authorities(channel: &settings::Channel, trust: &Trust) -> Result<Authorities, Trouble> {
     let Some(path) = &channel.ca else {

@@ -214,3 +214,26 @@ fn a_button_that_is_read_too_late_counts_no_more() {
     assert_eq!(scene.events("heard")[0]["reason"], "expired");
     assert_eq!(scene.marks(), 0);
 }
+
+/// When an agent ends, its keeper starts a run; it has not got the token, and leaves the rest to one
+/// that has.
+#[test]
+fn what_a_woken_run_has_to_tell_waits_for_one_that_knows_the_secret() {
+    let scene = scene();
+    let user = if is_root() { ", user: root" } else { "" };
+    scene.plan(&format!(
+        "policy: auto\nsteps: [{{spawn: {{command: ['false']{user}}}}}]\nlimits: {{attempts: 1}}\nnotify: {{channels: ch}}\n"
+    ));
+    scene.check();
+    // What the checker started, and what its keeper did.
+    eventually(|| (scene.events("run_finished").len() == 2).then_some(()));
+    let woken = &scene.events("run_started")[1];
+    assert!(!woken["scope"].is_null(), "{woken}");
+    assert_eq!(shown(&scene).len(), 1, "{:?}", shown(&scene));
+    let queued = scene.events("queued");
+    assert_eq!(queued.len(), 2, "{queued:?}");
+    assert!(scene.events("notify_failed").is_empty());
+    scene.check();
+    assert_eq!(shown(&scene).len(), 2, "{:?}", shown(&scene));
+    scene.is_settled();
+}

@@ -60,12 +60,14 @@ fn nothing_that_is_started_gets_to_see_a_secret() {
     ));
     let all = "[tg, git, phone, hook, dm, own]";
     let user = if is_root() { ", user: root" } else { "" };
+    // An agent's parent is its keeper, which lives as long.
+    let keeper = "cat /proc/$PPID/environ > $1.keeper; ";
     plans(
         &world,
         &format!(
             "policy: ask\napproval: {{channels: {all}}}\nnotify: {{channels: {all}}}\nsteps:\n\
              - run: [sh, '{looks}', '{}']\n\
-             - spawn: {{command: [sh, -c, '. {looks}; sleep 60', sh, '{}']{user}, \
+             - spawn: {{command: [sh, -c, '{keeper}. {looks}; sleep 60', sh, '{}']{user}, \
              env_pass: [TG, GIT, NTFY, HOOK, SIGN, HEAD, TOPIC]}}\n",
             stepped.display(),
             worked.display()
@@ -97,6 +99,8 @@ fn nothing_that_is_started_gets_to_see_a_secret() {
         let text = seen(path);
         assert!(!tells(text.as_bytes()) && !text.contains(KEY), "{text}");
     }
+    let keeper = fs::read(worked.with_extension("keeper")).unwrap();
+    assert!(keeper.windows(5).any(|part| part == b"PATH=") && !tells(&keeper));
     for args in [
         &["channel", "test", "tg", "--json"][..],
         &["channel", "test", "dm"],

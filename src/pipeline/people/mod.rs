@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{Judged, Request};
-use crate::channel::Channel;
+use crate::channel::{self, Channel};
 use crate::core::telling::{self, Telling};
 use crate::model::cell::Warning;
 use crate::model::channel::Channel as Settings;
@@ -31,6 +31,12 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// Channels that were made ready, by name.
 type Ready = HashMap<String, Box<dyn Channel>>;
+
+/// Whether a run can use a channel at all. One that a keeper has started leaves those to others whose
+/// secrets its environment has not.
+fn is_ours(request: &Request, settings: &Settings) -> bool {
+    !request.woken || channel::has_variables(settings)
+}
 
 /// Until when people may take up the run's time.
 fn until(request: &Request, deadline: Instant) -> Instant {

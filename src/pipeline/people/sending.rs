@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{GRACE, Ready, Settings, event};
+use super::{GRACE, Ready, Settings, event, is_ours};
 use crate::channel::{Channel, Trouble, open};
 use crate::core::post::LONGEST_PAUSE;
 use crate::model::channel::Message;
@@ -98,7 +98,7 @@ pub(super) fn flush(
             continue;
         };
         let rests = post.trouble.as_ref().is_some_and(|t| t.until > now);
-        if post.outbox.is_empty() || rests {
+        if post.outbox.is_empty() || rests || !is_ours(request, settings) {
             continue;
         }
         jobs.push(Job {
