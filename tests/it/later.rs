@@ -1,4 +1,4 @@
-//! Runs at other times than now: the clock is moved by libfaketime, and nobody sleeps.
+//! Runs at other times than now: the clock is moved, and nobody sleeps.
 
 use serde_json::{Value, json};
 
@@ -38,13 +38,7 @@ impl<'w> Later<'w> {
 
     /// Any command of the program, at this time.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        let run = self
-            .world
-            .cmd(args)
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .env("NO_FAKE_STAT", "1")
-            .through(&["faketime", "-f", &format!("{:+}s", self.off)])
-            .run();
+        let run = self.world.cmd(args).clock(self.off).run();
         run.survived();
         run
     }
