@@ -18,7 +18,11 @@ pub fn gone<'s>(
     state: &'s State,
     in_scope: &dyn Fn(&str) -> bool,
 ) -> Vec<(&'s String, &'s SubjectState)> {
-    let noted = decide::noted(state);
+    if state.subjects.is_empty() {
+        return Vec::new();
+    }
+    // Of the others none could be gone.
+    let noted: HashSet<&str> = state.subjects.keys().map(|s| decide::cell_of(s)).collect();
     let mut seen: HashSet<String> = HashSet::new();
     let mut unknown_agents: HashSet<&str> = HashSet::new();
     let cells = snapshot.cells.iter();

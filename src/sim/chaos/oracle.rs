@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::host::Host;
 use super::plans::Laws;
-use crate::core::decide::{Decisions, decide, subjects};
+use crate::core::decide::{Decisions, cell_of, decide, subjects};
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
 use crate::core::view::View;
@@ -342,9 +342,9 @@ pub(super) fn last_attempt<'a>(state: &'a State, name: &str) -> Option<&'a Attem
 
 /// A subject as a snapshot has it.
 pub(super) fn look<'a>(snapshot: &'a Snapshot, name: &str) -> Option<View<'a>> {
-    let mut cells = snapshot
-        .cells
-        .iter()
+    let cells = snapshot.cells.iter();
+    let mut cells = cells
+        .filter(|cell| *cell.id == *cell_of(name))
         .flat_map(subjects)
         .map(|s| View::of(&s, snapshot));
     let gateways = || {
