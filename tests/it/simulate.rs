@@ -154,7 +154,7 @@ fn next(seed: &mut u64) -> u64 {
 /// minute, on a clock that is moved, so that a busy host has all kinds of decisions too.
 #[test]
 fn a_journal_of_real_runs_comes_to_the_same_again() {
-    const RUNS: usize = 200;
+    const RUNS: usize = 120;
     let w = World::new();
     w.config("stale_after: 2d\n");
     let mut later = Later::new(&w);
