@@ -33,7 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(50);
 /// What was recorded, and what comes of it.
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: &'static str,
+    schema: String,
     recorded: Vec<Recorded<'a>>,
     then: &'a str,
 }
@@ -73,10 +73,17 @@ struct Order<'a> {
     common: &'a Common,
     setup: &'a Setup,
     name: &'static str,
-    schema: &'static str,
 }
 
-impl Order<'_> {
+impl<'a> Order<'a> {
+    fn new(common: &'a Common, setup: &'a Setup, name: &'static str) -> Self {
+        Self {
+            common,
+            setup,
+            name,
+        }
+    }
+
     /// Takes the lock, records what `choose` makes of the state, and says so.
     fn carry_out(
         &self,
@@ -88,7 +95,7 @@ impl Order<'_> {
         let events = self.record(choose)?;
         if json {
             out::json(&Document {
-                schema: self.schema,
+                schema: format!("lazarus-pit/{}/1", self.name),
                 recorded: events.iter().map(Recorded::of).collect(),
                 then,
             })?;

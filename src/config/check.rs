@@ -156,20 +156,12 @@ impl Check<'_, '_> {
 
     pub(super) fn above_zero(&mut self, written: Option<(Place, Duration)>) -> Option<Duration> {
         let (place, value) = written?;
-        if value.is_zero() {
-            self.problems.error(place, "this must be more than zero");
-            return None;
-        }
-        Some(value)
+        self.problems.above_zero(place, value)
     }
 
     fn at_least_one(&mut self, written: Option<Spanned<u32>>) -> Option<u32> {
         let Spanned { value, place } = written?;
-        if value == 0 {
-            self.problems.error(place, "this must be at least 1");
-            return None;
-        }
-        Some(value)
+        self.problems.at_least_one(place, value)
     }
 
     /// A ping URL holds a key, so nothing of it is told.

@@ -11,7 +11,7 @@ use super::{Config, Env, check};
 use crate::model::cell::Warning;
 use crate::model::text::visible;
 use crate::sys::trust::Trust;
-use crate::yaml::{self, MAX_FILE, Problem, Problems};
+use crate::yaml::{self, MAX_FILE, Problem};
 
 /// What the flags say; they come before everything else.
 #[derive(Clone, Debug, Default)]
@@ -214,27 +214,13 @@ fn describe(kind: FileType) -> &'static str {
 #[must_use]
 pub fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> (Option<Config>, Vec<Problem>) {
     let file = path.to_string_lossy();
-    let text = match yaml::decode(bytes) {
-        Ok(text) => text,
-        Err((place, message)) => {
-            let mut problems = Problems::new(file, "");
-            problems.error_outside(place, message);
-            return (None, problems.into_vec());
-        }
+    let (document, mut problems) = match yaml::document(&file, bytes, "a configuration") {
+        Ok(found) => found,
+        Err(problems) => return (None, problems),
     };
-    let mut problems = Problems::new(file, text);
-    let documents = yaml::load(text, &mut problems);
-    if let Some(second) = documents.get(1) {
-        problems.error(
-            second.place,
-            "a configuration is one document, and here a second begins",
-        );
-    }
-    let raw = match documents.first() {
-        // An empty file, or one with comments only, is the defaults.
-        Some(node) if !node.is_null() => yaml::read(node, &mut problems),
-        _ => None,
-    };
+    // An empty file, or one with comments only, is the defaults.
+    let raw =
+        document.and_then(|node| yaml::read_discreetly(&node, &mut problems, Some("channels")));
     let dir = path.parent().unwrap_or(Path::new(""));
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let config = check::convert(

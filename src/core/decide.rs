@@ -37,6 +37,15 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// True where that is its [name](Self::name).
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        match (self.agent, name.strip_prefix(&*self.cell.id)) {
+            (Some(agent), Some(rest)) => rest.strip_prefix('/') == Some(&*agent.name),
+            (None, rest) => rest == Some(""),
+            _ => false,
+        }
+    }
+
     /// Its status: every agent of an incomplete cell counts as incomplete.
     #[must_use]
     pub fn status(&self) -> Status {

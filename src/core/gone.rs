@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::decide::{self, subjects};
-use super::view::View;
+use super::view::GATEWAY;
 use crate::model::cell::{Cell, Code, MANIFEST_UNREADABLE, Reason, Status};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::snapshot::Snapshot;
@@ -18,26 +18,31 @@ pub fn gone<'s>(
     state: &'s State,
     in_scope: &dyn Fn(&str) -> bool,
 ) -> Vec<(&'s String, &'s SubjectState)> {
-    let noted = decide::noted(state);
-    let mut seen: HashSet<String> = HashSet::new();
-    let mut unknown_agents: HashSet<&str> = HashSet::new();
-    let cells = snapshot.cells.iter();
-    for cell in cells.filter(|cell| noted.contains(&*cell.id)) {
-        if !agents_known(cell) {
-            unknown_agents.insert(&cell.id);
-        }
-        seen.extend(subjects(cell).map(|subject| subject.name()));
+    if state.subjects.is_empty() {
+        return Vec::new();
     }
-    let gateways = snapshot.gateways.iter();
-    seen.extend(gateways.map(|g| View::of_gateway(g, snapshot).name));
+    // Only where the state has something of its subjects is a cell looked at.
+    let known = state.subjects.keys();
+    let mut cells: HashMap<&str, Option<&Cell>> =
+        known.map(|s| (decide::cell_of(s), None)).collect();
+    for cell in snapshot.cells.iter() {
+        if let Some(found) = cells.get_mut(&*cell.id) {
+            *found = Some(cell);
+        }
+    }
+    let gateways: HashSet<&str> = snapshot.gateways.iter().map(|g| &*g.name).collect();
     let is_gone = |subject: &str| {
         let cell = decide::cell_of(subject);
-        let in_scope = match decide::is_gateway(subject) {
-            // Gateways belong to runs over everything.
-            true => snapshot.full,
-            false => in_scope(cell),
+        // Gateways belong to runs over everything.
+        let gateway = subject.strip_prefix(GATEWAY);
+        let in_scope = gateway.map_or_else(|| in_scope(cell), |_| snapshot.full);
+        let found = cells.get(cell).copied().flatten();
+        let is_there = |cell: &Cell| {
+            !agents_known(cell) || subjects(cell).any(|known| known.is_called(subject))
         };
-        in_scope && !seen.contains(subject) && !unknown_agents.contains(cell)
+        in_scope
+            && !gateway.is_some_and(|name| gateways.contains(name))
+            && !found.is_some_and(is_there)
     };
     let subjects = state.subjects.iter();
     subjects.filter(|(subject, _)| is_gone(subject)).collect()

@@ -74,18 +74,7 @@ impl<'a> Sweep<'a> {
         vanished: bool,
     ) -> Option<Vec<Event>> {
         let mut events = Vec::new();
-        let noted = decide::noted(state);
-        while self.next < self.snapshot.cells.places() && events.len() < BATCH {
-            let cell = self.snapshot.cells.get(self.next);
-            self.next += 1;
-            let loud = |cell: &&Cell| !decide::is_quiet(cell, &noted, self.snapshot);
-            if let Some(cell) = cell.filter(loud) {
-                for subject in subjects(cell) {
-                    let view = View::of(&subject, self.snapshot);
-                    self.subject(&view, state, &mut events);
-                }
-            }
-        }
+        self.cells(state, &mut events);
         while events.is_empty() && self.rest != Rest::Nothing {
             self.rest = match self.rest {
                 Rest::Probes => match self.probes(state, in_scope, vanished, &mut events) {
@@ -112,6 +101,26 @@ impl<'a> Sweep<'a> {
             };
         }
         (!events.is_empty()).then_some(events)
+    }
+
+    /// The next cells, until there is enough for a batch.
+    fn cells(&mut self, state: &State, events: &mut Vec<Event>) {
+        let places = self.snapshot.cells.places();
+        if self.next >= places {
+            return;
+        }
+        let noted = decide::noted(state);
+        while self.next < places && events.len() < BATCH {
+            let cell = self.snapshot.cells.get(self.next);
+            self.next += 1;
+            let loud = |cell: &&Cell| !decide::is_quiet(cell, &noted, self.snapshot);
+            if let Some(cell) = cell.filter(loud) {
+                for subject in subjects(cell) {
+                    let view = View::of(&subject, self.snapshot);
+                    self.subject(&view, state, events);
+                }
+            }
+        }
     }
 
     fn event(&self, kind: Kind, subject: &str) -> Event {
@@ -190,21 +199,21 @@ impl<'a> Sweep<'a> {
     /// budget that is used up.
     fn verdict(&mut self, decision: &Decision, state: &State, events: &mut Vec<Event>) {
         let name = &decision.subject;
-        let about = Event {
+        let about = |kind| Event {
             incident: decision.incident.clone(),
             plan: decision.plan.clone(),
             attempt: decision.attempt,
-            ..self.event(Kind::Unknown, name)
+            ..self.event(kind, name)
         };
         let message = || decision.checks.last().map(|check| check.message.clone());
         if let Some(question) = &decision.question {
+            let asked = about(Kind::ApprovalRequested);
             events.push(Event {
-                event: Kind::ApprovalRequested,
                 plan_hash: Some(question.plan_hash.clone()),
                 code: Some((self.code)()),
                 expires_at: Some(question.expires_at),
                 ask_again_ms: Some(millis(question.ask_again)),
-                ..about
+                ..asked
             });
             return;
         }
@@ -213,9 +222,8 @@ impl<'a> Sweep<'a> {
                 let asked = state.memory.get(name).and_then(|m| m.approval.as_ref());
                 if asked.is_some_and(|a| a.answer.is_none()) {
                     events.push(Event {
-                        event: Kind::ApprovalExpired,
                         message: message(),
-                        ..about
+                        ..about(Kind::ApprovalExpired)
                     });
                 }
             }
@@ -223,9 +231,8 @@ impl<'a> Sweep<'a> {
                 let open = state.subjects.get(name).and_then(|s| s.incident.as_ref());
                 if open.is_none_or(|incident| !incident.exhausted) {
                     events.push(Event {
-                        event: Kind::Exhausted,
                         message: message(),
-                        ..about
+                        ..about(Kind::Exhausted)
                     });
                 }
             }

@@ -59,17 +59,7 @@ pub(super) fn read(
     look: &Look,
     scratch: &mut Scratch,
 ) -> Option<CellFacts> {
-    let mut facts = unread(name);
-    let fd = match open(root, name, look) {
-        Ok(fd) => fd,
-        Err(Refusal::Gone) => return None,
-        Err(Refusal::Unreadable(why)) => {
-            facts.unreadable = Some(why);
-            return Some(facts);
-        }
-    };
-    read_open(&mut facts, &fd, look, scratch);
-    Some(facts)
+    read_through(root, name, look, scratch).map(|(facts, _)| facts)
 }
 
 /// As [`read`], with the owner of the directory that was read; `None` where it could not be opened.
@@ -79,18 +69,31 @@ pub(super) fn read_owned(
     look: &Look,
     scratch: &mut Scratch,
 ) -> Option<(CellFacts, Option<u32>)> {
+    let (facts, fd) = read_through(root, name, look, scratch)?;
+    let stat = fd.and_then(|fd| rustix::fs::fstat(&fd).ok());
+    Some((facts, stat.map(|stat| stat.st_uid)))
+}
+
+/// What is read of a cell, and the directory through which it was; none where that could not be
+/// opened.
+fn read_through(
+    root: &OwnedFd,
+    name: &CStr,
+    look: &Look,
+    scratch: &mut Scratch,
+) -> Option<(CellFacts, Option<OwnedFd>)> {
     let mut facts = unread(name);
-    let fd = match open(root, name, look) {
-        Ok(fd) => fd,
-        Err(Refusal::Gone) => return None,
+    match open(root, name, look) {
+        Ok(fd) => {
+            read_open(&mut facts, &fd, look, scratch);
+            Some((facts, Some(fd)))
+        }
+        Err(Refusal::Gone) => None,
         Err(Refusal::Unreadable(why)) => {
             facts.unreadable = Some(why);
-            return Some((facts, None));
+            Some((facts, None))
         }
-    };
-    read_open(&mut facts, &fd, look, scratch);
-    let owner = rustix::fs::fstat(&fd).map(|stat| stat.st_uid);
-    Some((facts, owner.ok()))
+    }
 }
 
 fn read_open(facts: &mut CellFacts, fd: &OwnedFd, look: &Look, scratch: &mut Scratch) {

@@ -96,15 +96,10 @@ fn read<'t>(file: &'t File, number: usize, documents: &mut Vec<Document>) -> Pro
         problems.error_outside(Place::START, message);
         return problems;
     }
-    let text = match yaml::decode(&file.text) {
-        Ok(text) => text,
-        Err((place, message)) => {
-            let mut problems = Problems::new(&*file.name, "");
-            problems.error_outside(place, message);
-            return problems;
-        }
+    let (text, mut problems) = match yaml::text(&file.name, &file.text) {
+        Ok(found) => found,
+        Err(problems) => return problems,
     };
-    let mut problems = Problems::new(&*file.name, text);
     let stem = Path::new(base(&file.name)).file_stem();
     let stem = stem.map(|stem| stem.to_string_lossy()).unwrap_or_default();
     let nodes = yaml::load(text, &mut problems);

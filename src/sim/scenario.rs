@@ -140,29 +140,14 @@ const MOST_RUNS: u128 = 1_000_000;
 /// Reads a scenario: `None` where something must be mended. All that is wrong is told.
 #[must_use]
 pub fn parse(file: &str, bytes: &[u8]) -> (Option<Scenario>, Vec<Problem>) {
-    let text = match yaml::decode(bytes) {
-        Ok(text) => text,
-        Err((place, message)) => {
-            let mut problems = Problems::new(file, "");
-            problems.error_outside(place, message);
-            return (None, problems.into_vec());
-        }
+    let (document, mut problems) = match yaml::document(file, bytes, "a scenario") {
+        Ok(found) => found,
+        Err(problems) => return (None, problems),
     };
-    let mut problems = Problems::new(file, text);
-    let documents = yaml::load(text, &mut problems);
-    if let Some(second) = documents.get(1) {
-        problems.error(
-            second.place,
-            "a scenario is one document, and here a second begins",
-        );
+    if document.is_none() {
+        problems.error(Place::START, "there is no scenario in this file");
     }
-    let raw: Option<RawScenario> = match documents.first() {
-        Some(node) if !node.is_null() => yaml::read(node, &mut problems),
-        _ => {
-            problems.error(Place::START, "there is no scenario in this file");
-            None
-        }
-    };
+    let raw: Option<RawScenario> = document.and_then(|node| yaml::read(&node, &mut problems));
     let scenario = raw.and_then(|raw| check(raw, &mut problems));
     let scenario = scenario.filter(|_| !problems.has_errors());
     (scenario, problems.into_vec())

@@ -5,8 +5,43 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::node::{Content, MAX_DEPTH, MAX_FILE, MAX_NODES, MAX_TEXT, Node, Style, after};
-use super::problem::{Place, Problems};
+use super::node::{Content, MAX_DEPTH, MAX_FILE, MAX_NODES, MAX_TEXT, Node, Style, after, decode};
+use super::problem::{Place, Problem, Problems};
+
+/// A file's text, and none of what is wrong in it yet.
+///
+/// # Errors
+/// What there is to say of bytes that are no text.
+pub fn text<'t>(file: &str, bytes: &'t [u8]) -> Result<(&'t str, Problems<'t>), Problems<'t>> {
+    match decode(bytes) {
+        Ok(text) => Ok((text, Problems::new(file, text))),
+        Err((place, message)) => {
+            let mut problems = Problems::new(file, "");
+            problems.error_outside(place, message);
+            Err(problems)
+        }
+    }
+}
+
+/// The one document of a file, which is called so; none where the file is empty, or has comments
+/// only.
+///
+/// # Errors
+/// What there is to say of bytes that are no text.
+pub fn document<'t>(
+    file: &str,
+    bytes: &'t [u8],
+    called: &str,
+) -> Result<(Option<Node>, Problems<'t>), Vec<Problem>> {
+    let (text, mut problems) = text(file, bytes).map_err(Problems::into_vec)?;
+    let mut documents = load(text, &mut problems).into_iter();
+    let first = documents.next().filter(|node| !node.is_null());
+    if let Some(second) = documents.next() {
+        let message = format!("{called} is one document, and here a second begins");
+        problems.error(second.place, message);
+    }
+    Ok((first, problems))
+}
 
 /// Reads a text's documents. What is wrong is added to the problems; the documents before a
 /// mistake that ends the reading are still returned, so that their own problems can be told too.

@@ -21,10 +21,10 @@ pub mod sealed;
 pub mod spanned;
 pub mod units;
 
-pub use de::read;
+pub use de::{read, read_discreetly};
 pub(crate) use error::did_you_mean;
-pub use load::load;
-pub use node::{MAX_FILE, Node, decode};
+pub use load::{document, load, text};
+pub use node::{MAX_FILE, Node};
 pub use problem::{Place, Problem, Problems, Severity};
 pub use sealed::{Hidden, Sealed, SecretPlace};
 pub use spanned::{Many, Pairs, Secret, Spanned};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -123,6 +124,24 @@ impl<'t> Problems<'t> {
         help: Option<String>,
     ) {
         self.add(place, Severity::Error, message.into(), help, false);
+    }
+
+    /// The value, or a complaint where it is nothing.
+    pub fn above_zero(&mut self, place: Place, value: Duration) -> Option<Duration> {
+        if value.is_zero() {
+            self.error(place, "this must be more than zero");
+            return None;
+        }
+        Some(value)
+    }
+
+    /// The value, or a complaint where it is nothing.
+    pub fn at_least_one(&mut self, place: Place, value: u32) -> Option<u32> {
+        if value == 0 {
+            self.error(place, "this must be at least 1");
+            return None;
+        }
+        Some(value)
     }
 
     /// Something that must be mended about a key whose value nobody will read: it could be a

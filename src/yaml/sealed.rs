@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
-use super::spanned::{HIDDEN, SECRET};
+use super::spanned::{HIDDEN, SECRET, marked};
 
 /// Where a secret is to be found, as it is written: `{env: NAME}` or `{file: PATH}`. Anything else is
 /// taken in as well, so that whoever checks it can say what is wrong without repeating it.
@@ -30,28 +33,24 @@ impl fmt::Debug for Sealed {
 
 impl<'de> Deserialize<'de> for Sealed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Outer;
-        impl<'de> Visitor<'de> for Outer {
-            type Value = Sealed;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`{env: NAME}` or `{file: PATH}`")
-            }
-            // By way of the marker, which hides the lines.
-            fn visit_newtype_struct<D: Deserializer<'de>>(
-                self,
-                deserializer: D,
-            ) -> Result<Sealed, D::Error> {
-                deserializer.deserialize_any(Inner)
-            }
-        }
-        deserializer.deserialize_newtype_struct(SECRET, Outer)
+        // By way of the marker, which hides the lines.
+        let expecting = "`{env: NAME}` or `{file: PATH}`";
+        marked(deserializer, SECRET, expecting, Anything)
     }
 }
 
 /// Takes anything.
-struct Inner;
+struct Anything;
 
-impl<'de> Visitor<'de> for Inner {
+impl<'de> DeserializeSeed<'de> for Anything {
+    type Value = Sealed;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Sealed, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Anything {
     type Value = Sealed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,28 +88,15 @@ impl<'de> Visitor<'de> for Inner {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sealed, A::Error> {
         let mut found = Vec::new();
-        while let Some((key, value)) = map.next_entry::<String, AnyText>()? {
-            found.push((key, value.0));
+        while let Some(key) = map.next_key::<String>()? {
+            found.push((key, map.next_value_seed(Anything)?));
         }
         let one = (found.len() == 1).then(|| found.pop()).flatten();
         Ok(match one {
-            Some((key, Some(name))) if key == "env" => Sealed::Env(name),
-            Some((key, Some(path))) if key == "file" => Sealed::File(path),
+            Some((key, Sealed::Text(name))) if key == "env" => Sealed::Env(name),
+            Some((key, Sealed::Text(path))) if key == "file" => Sealed::File(path),
             _ => Sealed::Other,
         })
-    }
-}
-
-/// Text, or something that is none.
-struct AnyText(Option<String>);
-
-impl<'de> Deserialize<'de> for AnyText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = deserializer.deserialize_any(Inner)?;
-        Ok(Self(match read {
-            Sealed::Text(text) => Some(text),
-            _ => None,
-        }))
     }
 }
 
@@ -132,20 +118,7 @@ pub struct Hidden<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Hidden<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Inside<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Inside<T> {
-            type Value = Hidden<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            fn visit_newtype_struct<D: Deserializer<'de>>(
-                self,
-                deserializer: D,
-            ) -> Result<Self::Value, D::Error> {
-                T::deserialize(deserializer).map(Hidden)
-            }
-        }
-        deserializer.deserialize_newtype_struct(HIDDEN, Inside(std::marker::PhantomData))
+        marked(deserializer, HIDDEN, "a value", PhantomData).map(Self)
     }
 }
 

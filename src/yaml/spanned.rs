@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::problem::Place;
 
@@ -17,6 +17,29 @@ pub(super) const SECRET: &str = "$lazarus_pit::Secret";
 pub(super) const HIDDEN: &str = "$lazarus_pit::Hidden";
 /// Asks our deserializer to take a single value for a list of one.
 pub(super) const MANY: &str = "$lazarus_pit::Many";
+
+/// Reads a value through one of the markers. `expecting` says what there should be.
+pub(super) fn marked<'de, D: Deserializer<'de>, S: DeserializeSeed<'de>>(
+    deserializer: D,
+    marker: &'static str,
+    expecting: &'static str,
+    seed: S,
+) -> Result<S::Value, D::Error> {
+    struct Through<S>(S, &'static str);
+    impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Through<S> {
+        type Value = S::Value;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.1)
+        }
+        fn visit_newtype_struct<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Self::Value, D::Error> {
+            self.0.deserialize(deserializer)
+        }
+    }
+    deserializer.deserialize_newtype_struct(marker, Through(seed, expecting))
+}
 
 /// A value and where it stands, so that what is found wrong with it later can be placed.
 ///
@@ -185,20 +208,7 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Secret;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_newtype_struct<D: Deserializer<'de>>(
-                self,
-                deserializer: D,
-            ) -> Result<Self::Value, D::Error> {
-                String::deserialize(deserializer).map(Secret)
-            }
-        }
-        deserializer.deserialize_newtype_struct(SECRET, Text)
+        marked(deserializer, SECRET, "a string", PhantomData).map(Self)
     }
 }
 

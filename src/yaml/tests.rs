@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::node::{Content, MAX_FILE};
+use super::node::{Content, MAX_FILE, decode};
 use super::*;
 
 #[derive(Debug, Default, PartialEq, Deserialize)]

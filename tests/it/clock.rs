@@ -1,15 +1,14 @@
 //! The wall clock, wherever it is set: to and fro, before 1970's first day is over, after 2038.
 //!
-//! libfaketime moves the wall clock only: the monotonic one and the files' times stay true.
+//! `clock.c` moves the wall clock only: the monotonic one and the files' times stay true.
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::cmd::Cmd;
 use crate::output::Run;
 use crate::store::{journal, state, state_is_the_journal, transitions};
-use crate::world::{World, now, tool};
+use crate::world::{World, now};
 
 /// An age at which a heartbeat is long stale, in seconds.
 const OLD: i64 = 900;
@@ -27,15 +26,8 @@ const STEPS: [i64; 10] = [
     -315_360_000,
 ];
 
-/// A run on a clock that is so many seconds off.
-fn shifted<'w>(cmd: Cmd<'w>, by: i64) -> Cmd<'w> {
-    cmd.env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env("NO_FAKE_STAT", "1")
-        .through(&["faketime", "-f", &format!("{by:+}s")])
-}
-
 fn run(world: &World, by: i64) -> Run {
-    let run = shifted(world.cmd(&["--json"]), by).run();
+    let run = world.cmd(&["--json"]).clock(by).run();
     run.survived();
     let started = run.json()["run"]["started_at"].as_str().unwrap();
     let off = seconds(started) - now();
@@ -69,9 +61,6 @@ fn opened(world: &World) -> usize {
 /// file was written counts, which is as far ahead: an age of nothing.
 #[test]
 fn a_clock_set_back_makes_nobody_dead_and_is_said_once() {
-    if !tool("faketime") {
-        return;
-    }
     for back in STEPS.into_iter().filter(|by| *by < 0) {
         let world = world();
         let first = run(&world, back);
@@ -105,9 +94,6 @@ fn a_clock_set_back_makes_nobody_dead_and_is_said_once() {
 /// comes back with its next beat, and nothing lasts.
 #[test]
 fn a_clock_set_forward_heals_with_the_next_beat() {
-    if !tool("faketime") {
-        return;
-    }
     for by in STEPS.into_iter().filter(|by| *by > 0) {
         let world = world();
         let first = run(&world, by);
@@ -143,9 +129,6 @@ fn a_clock_set_forward_heals_with_the_next_beat() {
 
 #[test]
 fn from_1970_to_the_end_of_time() {
-    if !tool("faketime") {
-        return;
-    }
     let moments = [
         ("1970-01-01T00:00:00Z", "epoch"),
         ("2038-01-19T03:14:08Z", "one second beyond 31 bits"),
@@ -167,7 +150,7 @@ fn from_1970_to_the_end_of_time() {
             }
             state_is_the_journal(&world);
             for other in [&["status"][..], &["list"], &["heartbeats"], &["--dry-run"]] {
-                shifted(world.cmd(other), by).run().survived().clean();
+                world.cmd(other).clock(by).run().survived().clean();
                 world.run(other).survived().clean();
             }
             // Today again.
@@ -181,23 +164,22 @@ fn from_1970_to_the_end_of_time() {
 /// The clock jumps while the run goes on: what it measures, it measures with the other clock.
 #[test]
 fn a_clock_that_runs_wild_during_a_run_does_not_end_it() {
-    if !tool("faketime") {
-        return;
-    }
     // A second lasts a hundred thousand; and each look at the clock is a day later, or earlier.
-    for wild in ["+0 x100000", "+0 i86400", "+0 i-86400"] {
+    for (how, by) in [
+        ("CLOCK_RATE", 100_000),
+        ("CLOCK_STEP", 86_400),
+        ("CLOCK_STEP", -86_400),
+    ] {
         let world = World::new();
         world.cell("a").cell("b").beat("b", OLD);
         for _ in 0..3 {
             let run = world
                 .cmd(&["--json", "--deadline", "50s"])
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-                .env("NO_FAKE_STAT", "1")
-                .through(&["faketime", "-f", wild])
+                .moved(how, by)
                 .run();
             run.survived();
             let took = run.json()["run"]["duration_ms"].as_u64().unwrap();
-            assert!(took < 40_000, "{wild}: {run}");
+            assert!(took < 40_000, "{how} {by}: {run}");
         }
         state_is_the_journal(&world);
     }
@@ -244,9 +226,6 @@ fn in_a_first_run_a_subject_is_down_since_its_limit_passed() {
 /// A file from the future with a timestamp from the future: it ages from now on.
 #[test]
 fn what_a_run_says_of_ages_is_never_negative() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").beat("a", -200);
     let beat = world.heartbeat_path("a");

@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -71,6 +71,22 @@ impl<'w> Cmd<'w> {
         self.env("ROOT", root)
             .env("STATE", state)
             .through(&["unshare", "-m", "sh", "-c", &script])
+    }
+
+    /// On a wall clock that is so many seconds off.
+    pub(crate) fn clock(self, by: i64) -> Self {
+        self.moved("CLOCK_BY", by)
+    }
+
+    /// On a wall clock that is moved in one of the ways of `clock.c`.
+    pub(crate) fn moved(self, how: &str, by: i64) -> Self {
+        // In the world it can be read by whoever the run is, and goes with it.
+        let library = self.world.base().join("clock.so");
+        if !library.exists() {
+            fs::write(&library, moving()).unwrap();
+            mode(&library, 0o644);
+        }
+        self.env("LD_PRELOAD", library).env(how, by.to_string())
     }
 
     /// With one more environment variable.
@@ -184,6 +200,31 @@ impl<'w> Cmd<'w> {
         }
         copy
     }
+}
+
+/// The library that moves the clock of a program. What links this test can build it.
+fn moving() -> &'static [u8] {
+    static LIBRARY: OnceLock<Vec<u8>> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let built = dir.path().join("clock.so");
+        let made = Command::new("cc")
+            .args([
+                "-std=gnu11",
+                "-O1",
+                "-Wall",
+                "-Wextra",
+                "-Wpedantic",
+                "-Werror",
+            ])
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&built)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clock.c"))
+            .output()
+            .expect("cc");
+        assert!(made.status.success(), "{made:?}");
+        fs::read(built).unwrap()
+    })
 }
 
 /// Reads a stream to its end beside the run, so that a full pipe blocks nobody.

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::later::{Later, codes, plans, with_verdict};
 use crate::store::{journal, state_is_the_journal};
-use crate::world::{World, tool};
+use crate::world::World;
 
 const PLAN: &str = "policy: auto\nlimits: {backoff: {jitter: 0}}\nsteps: [{run: ['true']}]\n";
 
@@ -33,9 +33,6 @@ fn reasons(world: &World, kind: &str) -> Vec<String> {
 
 #[test]
 fn a_mass_failure_is_held_until_a_canary_lives() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     let ids = fleet(&world, 12);
     plans(&world, PLAN);
@@ -91,9 +88,6 @@ fn a_mass_failure_is_held_until_a_canary_lives() {
 /// As long as so many are down that it goes on, a canary that lives releases it for all of them.
 #[test]
 fn a_canary_that_lives_releases_what_goes_on() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     let ids = fleet(&world, 12);
     plans(&world, PLAN);
@@ -132,9 +126,6 @@ fn force_is_an_operators_word_against_a_hold() {
 
 #[test]
 fn a_small_fleet_and_a_slow_decline_are_no_mass_failure() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     let ids = fleet(&world, 9);
     plans(&world, PLAN);
@@ -157,9 +148,6 @@ fn a_small_fleet_and_a_slow_decline_are_no_mass_failure() {
 
 #[test]
 fn nobody_is_revived_in_the_first_run_after_a_gap() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     let ids = fleet(&world, 2);
     plans(&world, PLAN);
@@ -183,9 +171,6 @@ fn nobody_is_revived_in_the_first_run_after_a_gap() {
 /// Three intervals are never a gap, or a slow timer would keep everyone down.
 #[test]
 fn a_slow_timer_has_no_gaps() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     fleet(&world, 1);
     world.config("heartbeat_interval_seconds: 600\n");
@@ -217,9 +202,6 @@ fn nobody_is_revived_while_the_host_settles() {
 
 #[test]
 fn nobody_is_revived_in_a_run_whose_clock_went_back_whoever_forces_it() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").cell("b");
     plans(&world, PLAN);
@@ -267,9 +249,6 @@ fn a_broken_state_refills_nothing() {
 /// A run over some of the cells is no look at the fleet: it counts for no gap and no mass.
 #[test]
 fn a_run_over_some_cells_counts_for_no_gap_and_no_mass() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     let ids = fleet(&world, 12);
     plans(&world, PLAN);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::later::{Later, plans};
 use crate::output::Run;
-use crate::world::{NOBODY, World, needs_root, tool};
+use crate::world::{NOBODY, World, needs_root};
 
 fn incidents(run: &Run) -> &[Value] {
     run.code(0);
@@ -21,9 +21,6 @@ fn subjects(run: &Run) -> Vec<&str> {
 
 #[test]
 fn an_incident_from_its_beginning_to_its_end() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").cell("b");
     plans(

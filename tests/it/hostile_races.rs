@@ -11,6 +11,10 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use crate::output::Run;
 use crate::world::{SECRET, SUBDIRS, World, beat_bytes, make_dir, now, put};
 
+/// How many runs each race has. A run looks at a moment that is any: about every second one meets
+/// what is wrong.
+const ROUNDS: usize = 40;
+
 /// Runs while another thread does its worst.
 fn while_(mischief: impl Fn() + Send + Sync, rounds: usize, mut look: impl FnMut()) {
     let over = AtomicBool::new(false);
@@ -69,7 +73,11 @@ fn a_cell_swapped_for_a_link_to_a_secret() {
     let (cell, link) = (w.path("victim"), w.path(".link"));
     secret_cell(&w);
     symlink("../vault", &link).unwrap();
-    while_(|| exchange(&cell, &link), 80, || fine(&w.run(&["--json"])));
+    while_(
+        || exchange(&cell, &link),
+        ROUNDS,
+        || fine(&w.run(&["--json"])),
+    );
 }
 
 #[test]
@@ -79,7 +87,11 @@ fn a_subdirectory_swapped_for_a_link_to_a_secret() {
     secret_cell(&w);
     let (state, link) = (w.path("victim/state"), w.path("victim/.link"));
     symlink("../../vault/state", &link).unwrap();
-    while_(|| exchange(&state, &link), 80, || fine(&w.run(&["--json"])));
+    while_(
+        || exchange(&state, &link),
+        ROUNDS,
+        || fine(&w.run(&["--json"])),
+    );
 }
 
 #[test]
@@ -89,7 +101,11 @@ fn a_heartbeat_swapped_for_a_link_to_a_secret() {
     secret_cell(&w);
     let (beat, link) = (w.heartbeat_path("victim"), w.path("victim/state/.link"));
     symlink("../../../vault/heartbeat.json", &link).unwrap();
-    while_(|| exchange(&beat, &link), 80, || fine(&w.run(&["--json"])));
+    while_(
+        || exchange(&beat, &link),
+        ROUNDS,
+        || fine(&w.run(&["--json"])),
+    );
 }
 
 /// Written in place, and not by rename as it should be: what is read is whole or refused.
@@ -105,7 +121,7 @@ fn a_heartbeat_that_grows_and_shrinks() {
             std::fs::write(&path, &large).unwrap();
             std::fs::write(&path, &small).unwrap();
         },
-        60,
+        ROUNDS,
         || fine(&w.run(&["--json"])),
     );
 }
@@ -121,7 +137,7 @@ fn a_cell_removed_and_made_again() {
             std::fs::rename(&here, &away).unwrap();
             std::fs::rename(&away, &here).unwrap();
         },
-        60,
+        ROUNDS,
         || {
             // By one rename it is there, or it is not; it never is a sick cell.
             let run = w.run(&["--json"]);
@@ -139,7 +155,7 @@ fn a_cell_removed_and_made_again() {
             std::fs::remove_dir_all(&here).unwrap();
             w_cell(&here);
         },
-        60,
+        ROUNDS,
         || fine(&w.run(&["--json"])),
     );
 }

@@ -12,7 +12,7 @@ use lazarus_pit::table::Table;
 use crate::kept::{AT_ONCE, BIRTH, Stage, lives};
 use crate::later::{Later, eventually};
 use crate::store::journal;
-use crate::world::{can_mount, now, tool};
+use crate::world::{can_mount, now};
 
 /// A process that is nobody's here, and notes every signal that it is sent.
 struct Stranger {
@@ -167,9 +167,6 @@ fn printed(child: &mut Child) -> Arc<Mutex<String>> {
 
 #[test]
 fn a_log_goes_on_in_the_new_day_and_is_followed_there() {
-    if !tool("faketime") {
-        return;
-    }
     let stage = Stage::new();
     let script = format!("{BIRTH} echo i am $$; while :; do echo tick; sleep 0.1; done");
     stage.plan(&script, "wake: false, grace: 60ms", AT_ONCE);
@@ -186,12 +183,7 @@ fn a_log_goes_on_in_the_new_day_and_is_followed_there() {
     let first = stage.born(1)[0];
     let logs = stage.world.state().join("logs/a");
     assert!(logs.join(&eve).join("main.log").exists());
-    let offset = format!("{:+}s", later.off);
-    let follow = stage
-        .world
-        .cmd(&["logs", "a", "-f"])
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .through(&["faketime", "-f", &offset]);
+    let follow = stage.world.cmd(&["logs", "a", "-f"]).clock(later.off);
     let mut follow = follow.command().0.spawn().unwrap();
     let told = printed(&mut follow);
     let name = fs::read_link(logs.join(&eve).join("main.log")).unwrap();

@@ -6,7 +6,7 @@ use std::fs;
 
 use crate::later::{Later, codes, plans, with_verdict};
 use crate::store::state_is_the_journal;
-use crate::world::{NOBODY, World, can_mount, mode, needs_root, now, tool};
+use crate::world::{NOBODY, World, can_mount, mode, needs_root, now};
 
 const STEP: &str = "policy: auto\nsteps: [{run: ['true']}]\n";
 
@@ -14,9 +14,6 @@ const STEP: &str = "policy: auto\nsteps: [{run: ['true']}]\n";
 /// o'clock in UTC in summer, and two in winter.
 #[test]
 fn a_maintenance_window_goes_by_its_own_time_zone() {
-    if !tool("faketime") {
-        return;
-    }
     let plan =
         format!("{STEP}maintenance: [{{cron: '0 3 * * SUN', for: 1h, timezone: Europe/Vienna}}]\n");
     for (moment, verdict) in [

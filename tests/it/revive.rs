@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::later::{Later, codes, plans, with_verdict};
 use crate::store::{journal, state, state_is_the_journal};
-use crate::world::{NOBODY, World, needs_root, tool};
+use crate::world::{NOBODY, World, needs_root};
 
 /// A plan whose one step leaves a line in a file for each time it is carried out.
 fn marking(world: &World, more: &str) -> PathBuf {
@@ -160,9 +160,6 @@ fn no_act_records_and_does_nothing() {
 /// nothing, and giving up is not for ever.
 #[test]
 fn a_budget_is_kept_across_runs_and_incidents() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a");
     let marks = marking(
@@ -200,9 +197,6 @@ fn a_budget_is_kept_across_runs_and_incidents() {
 
 #[test]
 fn exhausted_is_critical_and_says_until_when() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").beat("a", 900);
     marking(&world, "limits: {attempts: 1}\nverify: {within: 30s}");
@@ -222,9 +216,6 @@ fn exhausted_is_critical_and_says_until_when() {
 /// Nothing decides by a heartbeat from before the attempt.
 #[test]
 fn an_old_beat_is_no_recovery() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").beat("a", 900);
     marking(&world, "");
@@ -243,9 +234,6 @@ fn an_old_beat_is_no_recovery() {
 
 #[test]
 fn whom_to_wait_for_and_when_not_to() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     for id in ["db", "web", "slow", "told", "held-up", "odd"] {
         world.cell(id).beat(id, 900);
@@ -286,9 +274,6 @@ fn whom_to_wait_for_and_when_not_to() {
 
 #[test]
 fn a_question_is_asked_once_and_answered_in_the_shell() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").beat("a", 900);
     plans(&world, "policy: ask\nsteps: [{run: ['true']}]\n");
@@ -330,9 +315,6 @@ fn a_question_is_asked_once_and_answered_in_the_shell() {
 
 #[test]
 fn a_pause_keeps_out_of_revival_until_it_is_over() {
-    if !tool("faketime") {
-        return;
-    }
     let world = World::new();
     world.cell("a").beat("a", 900);
     let marks = marking(&world, "");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::later::{Later, plans};
 use crate::output::Run;
 use crate::store::journal;
-use crate::world::{World, put, tool};
+use crate::world::{World, put};
 
 const ASK: &str = "name: ask\npolicy: ask\nwhen: {for: 2m}\nsteps: [{run: [\"true\"]}]\n";
 const AUTO: &str = "name: auto\npolicy: auto\nwhen: {for: 2m}\nsteps: [{run: [\"true\"]}]\n---\n\
@@ -154,10 +154,7 @@ fn next(seed: &mut u64) -> u64 {
 /// minute, on a clock that is moved, so that a busy host has all kinds of decisions too.
 #[test]
 fn a_journal_of_real_runs_comes_to_the_same_again() {
-    if !tool("faketime") {
-        return;
-    }
-    const RUNS: usize = 200;
+    const RUNS: usize = 120;
     let w = World::new();
     w.config("stale_after: 2d\n");
     let mut later = Later::new(&w);

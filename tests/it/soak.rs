@@ -15,7 +15,7 @@ use crate::store::{journal, state, state_is_the_journal};
 use crate::world::{NOBODY, World, canonical_manifest, mode};
 
 /// How many runs must be completed.
-const RUNS: usize = 250;
+const RUNS: usize = 160;
 
 /// xorshift64*: few lines, and the same everywhere.
 struct Dice(u64);

@@ -94,9 +94,6 @@ fn a_run_asks_a_human_agrees_and_the_next_run_acts() {
 
 #[test]
 fn a_refusal_lasts_as_long_as_it_says_and_names_its_end() {
-    if !tool("faketime") {
-        return;
-    }
     let world = asked();
     let run = world.run(&["deny", "a/main", "--for", "30m", "--json"]);
     run.code(0).stderr_empty();
@@ -122,9 +119,6 @@ fn a_refusal_lasts_as_long_as_it_says_and_names_its_end() {
 
 #[test]
 fn a_question_that_expired_can_be_answered_no_more() {
-    if !tool("faketime") {
-        return;
-    }
     let world = asked();
     let mut later = Later::new(&world);
     later.pass(301);

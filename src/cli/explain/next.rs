@@ -60,11 +60,7 @@ pub(super) fn sentence(
     let at = decision.next_attempt_at.map(|at| when(at, now));
     let at_or = |other: &str| at.clone().unwrap_or_else(|| other.to_owned());
     match decision.verdict {
-        Verdict::Healthy => match &decision.incident {
-            Some(id) => format!("The next run closes incident {id}."),
-            None => "Nothing, as long as it stays so.".into(),
-        },
-        Verdict::Finished => match &decision.incident {
+        Verdict::Healthy | Verdict::Finished => match &decision.incident {
             Some(id) => format!("The next run closes incident {id}."),
             None => "Nothing, as long as it stays so.".into(),
         },

@@ -22,12 +22,7 @@ pub(in crate::cli) fn approve(
     subject: &str,
 ) -> Result<Ending, Failure> {
     let wanted = trimmed(subject);
-    let order = Order {
-        common,
-        setup,
-        name: "approve",
-        schema: "lazarus-pit/approve/1",
-    };
+    let order = Order::new(common, setup, "approve");
     let told = |e: &Event| {
         format!(
             "{}: {} agreed to attempt {} of incident {} under plan {}.",
@@ -58,12 +53,7 @@ pub(in crate::cli) fn deny(
 ) -> Result<Ending, Failure> {
     let wanted = trimmed(subject);
     some_time(within)?;
-    let order = Order {
-        common,
-        setup,
-        name: "deny",
-        schema: "lazarus-pit/deny/1",
-    };
+    let order = Order::new(common, setup, "deny");
     let told = |e: &Event| {
         let until = e.until.map_or_else(String::new, moment);
         format!(

@@ -34,12 +34,7 @@ pub(in crate::cli) fn pause(
         let message = format!("--reason must say why, in at most {LONGEST_REASON} characters");
         return Err(Failure::new(Exit::Usage, message));
     }
-    let order = Order {
-        common,
-        setup,
-        name: "pause",
-        schema: "lazarus-pit/pause/1",
-    };
+    let order = Order::new(common, setup, "pause");
     // Looked at before the lock is taken: a disk that hangs must not keep the runs waiting.
     let there = look_at(&setup.look(None), wanted, host::now())
         .and_then(|snapshot| names(&snapshot, wanted).map_err(missing));
@@ -87,12 +82,7 @@ pub(in crate::cli) fn resume(
     subject: &str,
 ) -> Result<Ending, Failure> {
     let wanted = trimmed(subject);
-    let order = Order {
-        common,
-        setup,
-        name: "resume",
-        schema: "lazarus-pit/resume/1",
-    };
+    let order = Order::new(common, setup, "resume");
     let told = |e: &Event| {
         let subject = e.subject.as_deref().unwrap_or_default();
         format!("{subject}: {} resumed it.", e.actor)
@@ -149,12 +139,7 @@ pub(in crate::cli) fn reset(
     subject: &str,
 ) -> Result<Ending, Failure> {
     let wanted = trimmed(subject);
-    let order = Order {
-        common,
-        setup,
-        name: "reset",
-        schema: "lazarus-pit/reset/1",
-    };
+    let order = Order::new(common, setup, "reset");
     let told = |e: &Event| {
         format!(
             "{}: {} had it forgotten: {}.",

@@ -209,20 +209,12 @@ impl Check<'_, '_> {
 
     fn above_zero(&mut self, written: Option<Spanned<Span>>) -> Option<Duration> {
         let Spanned { value, place } = written?;
-        if value.0.is_zero() {
-            self.problems.error(place, "this must be more than zero");
-            return None;
-        }
-        Some(value.0)
+        self.problems.above_zero(place, value.0)
     }
 
     fn at_least_one(&mut self, written: Option<Spanned<u32>>) -> Option<u32> {
         let Spanned { value, place } = written?;
-        if value == 0 {
-            self.problems.error(place, "this must be at least 1");
-            return None;
-        }
-        Some(value)
+        self.problems.at_least_one(place, value)
     }
 
     fn limits(&mut self, raw: RawLimits) -> Limits {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::host::Host;
 use super::plans::Laws;
-use crate::core::decide::{Decisions, decide, subjects};
+use crate::core::decide::{Decisions, cell_of, decide, subjects};
 use crate::core::rules::Rules;
 use crate::core::sweep::Sweep;
 use crate::core::view::View;
@@ -274,11 +274,14 @@ impl Oracle {
     /// Deciding again right after acting asks for nothing, and the order of cells is nothing.
     fn again(&mut self, seen: &Seen<'_>) {
         let now = seen.snapshot.taken_at;
-        let rules = seen.laws.rules(false);
         let same = decide(seen.snapshot, seen.rules, seen.after, now);
         let twice = decide(&turned(seen.snapshot), seen.rules, seen.after, now);
         assert_eq!(same.list, twice.list, "seed {}: order counts", self.seed);
-        let second = decide(seen.snapshot, &rules, seen.after, now);
+        // The next run has a state again.
+        let rules = seen.laws.rules(false);
+        let regained = seen.rules.state_lost;
+        let regained = regained.then(|| decide(seen.snapshot, &rules, seen.after, now));
+        let second = regained.as_ref().unwrap_or(&same);
         let waits = |name: &str| {
             let first = seen.decisions.of(name).map(|d| d.verdict);
             matches!(first, Some(Verdict::Deferred | Verdict::Held))
@@ -294,7 +297,7 @@ impl Oracle {
             );
         }
         let mut code = String::new;
-        let mut sweep = Sweep::new(seen.snapshot, &second, "again", &mut code);
+        let mut sweep = Sweep::new(seen.snapshot, second, "again", &mut code);
         while let Some(batch) = sweep.next(seen.after, &|_| true, true) {
             for event in batch {
                 let name = event.subject.clone().unwrap_or_default();
@@ -342,9 +345,9 @@ pub(super) fn last_attempt<'a>(state: &'a State, name: &str) -> Option<&'a Attem
 
 /// A subject as a snapshot has it.
 pub(super) fn look<'a>(snapshot: &'a Snapshot, name: &str) -> Option<View<'a>> {
-    let mut cells = snapshot
-        .cells
-        .iter()
+    let cells = snapshot.cells.iter();
+    let mut cells = cells
+        .filter(|cell| *cell.id == *cell_of(name))
         .flat_map(subjects)
         .map(|s| View::of(&s, snapshot));
     let gateways = || {
