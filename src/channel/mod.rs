@@ -61,6 +61,7 @@ pub trait Channel: Send {
         Ok(Said {
             all: Vec::new(),
             cursor: cursor.map(str::to_owned),
+            more: false,
         })
     }
 
@@ -84,6 +85,8 @@ pub struct Said {
     pub all: Vec<Heard>,
     /// How far it was read.
     pub cursor: Option<String>,
+    /// There may be more, for one who asks again with that cursor.
+    pub more: bool,
 }
 
 /// Why something did not work. The sentence holds no secret.

@@ -224,6 +224,7 @@ impl Channel for Ntfy {
         let mut said = Said {
             all: Vec::new(),
             cursor: cursor.map(str::to_owned),
+            more: false,
         };
         let Some(topic) = &self.reply_topic else {
             return Ok(said);

@@ -326,7 +326,9 @@ impl Channel for Telegram {
             Some(id) => Some(format!("{id} {}", now.as_micros() / 1_000_000)),
             None => cursor.map(str::to_owned),
         };
-        Ok(Said { all, cursor })
+        // Also of fewer there may be more, where they are long: who asks again finds out.
+        let more = !updates.is_empty();
+        Ok(Said { all, cursor, more })
     }
 
     fn hears(&self) -> bool {

@@ -231,3 +231,19 @@ fn what_a_woken_run_has_to_tell_waits_for_one_that_knows_the_secret() {
     assert_eq!(shown(&scene).len(), 2, "{:?}", shown(&scene));
     scene.is_settled();
 }
+
+/// Who floods the chat keeps nobody's answer from being heard.
+#[test]
+fn an_answer_behind_a_flood_is_heard_in_the_same_run() {
+    let scene = scene();
+    scene.check();
+    scene.server.with(|t| {
+        for _ in 0..350 {
+            t.write(42, 7, "well, well");
+        }
+        t.press(&t.question(), 42, true);
+    });
+    scene.decides("revive");
+    assert_eq!(scene.marks(), 1);
+    scene.is_settled();
+}

@@ -141,7 +141,11 @@ impl Gitea {
         }
         all.sort_by(|a: &Heard, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let cursor = cursor.text();
-        Ok(Said { all, cursor })
+        Ok(Said {
+            all,
+            cursor,
+            more: false,
+        })
     }
 
     /// What a comment says; `None` where it is no answer.

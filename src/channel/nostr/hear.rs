@@ -163,6 +163,7 @@ pub(super) fn said(
     Said {
         all,
         cursor: Some(cursor.text()),
+        more: false,
     }
 }
 

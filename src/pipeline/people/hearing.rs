@@ -1,6 +1,6 @@
 //! Hearing what people have answered: every channel on a thread of its own, begun with the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,13 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// How long late words, on channels where no answer is waited for, may hold up a run's end.
 const LATE: Duration = Duration::from_secs(2);
 
-/// So much of what one channel has heard is taken down in one run: a flood of words is no reason to
-/// fill the journal.
+/// So much of what one channel has heard at once is taken down: a flood of words is no reason to fill
+/// the journal.
 const MOST_HEARD: usize = 200;
+
+/// So often one channel is asked in one run whether there is more: who floods it keeps nobody's answer
+/// from being heard.
+const MOST_PAGES: u32 = 10;
 
 /// What one channel has heard.
 struct Polled {
@@ -39,6 +43,9 @@ struct Polled {
 /// Channels that are asked what was said on them.
 pub(in crate::pipeline) struct Hearing {
     receive: Option<Receiver<Polled>>,
+    send: Sender<Polled>,
+    /// How often each was asked.
+    pages: HashMap<String, u32>,
     /// Those that have not told yet.
     pending: BTreeSet<String>,
     /// Those on which an answer is waited for.
@@ -55,14 +62,16 @@ impl Hearing {
         now: Timestamp,
         deadline: Instant,
     ) -> Self {
+        let (send, receive) = channel();
         let mut hearing = Self {
             receive: None,
+            send,
+            pages: HashMap::new(),
             pending: BTreeSet::new(),
             asked: BTreeSet::new(),
             until: until(request, deadline),
             ready: Ready::new(),
         };
-        let (send, receive) = channel();
         for settings in &request.config.channels {
             let Some(post) = state.post.get(&settings.name) else {
                 continue;
@@ -73,26 +82,38 @@ impl Hearing {
             if !lately || !is_ours(request, settings) {
                 continue;
             }
-            let open = questions(state, &settings.name);
-            let waits = !open.is_empty();
-            let job = Job {
-                settings: settings.clone(),
-                cursor: post.cursor.clone(),
-                open,
-                until: hearing.until,
-                send: send.clone(),
-            };
-            if job.start(request) {
-                hearing.pending.insert(settings.name.clone());
-                if waits {
-                    hearing.asked.insert(settings.name.clone());
-                }
+            hearing.ask(request, state, settings, None);
+            if !questions(state, &settings.name).is_empty() {
+                hearing.asked.insert(settings.name.clone());
             }
         }
         if !hearing.pending.is_empty() {
             hearing.receive = Some(receive);
         }
         hearing
+    }
+
+    /// Asks one channel, which may have been made ready before.
+    fn ask(
+        &mut self,
+        request: &Request,
+        state: &State,
+        settings: &Settings,
+        ready: Option<Box<dyn Channel>>,
+    ) {
+        let name = &settings.name;
+        let job = Job {
+            settings: settings.clone(),
+            ready,
+            cursor: state.post.get(name).and_then(|post| post.cursor.clone()),
+            open: questions(state, name),
+            until: self.until,
+            send: self.send.clone(),
+        };
+        *self.pages.entry(name.clone()).or_default() += 1;
+        if job.start(request) {
+            self.pending.insert(name.clone());
+        }
     }
 
     /// Takes down what was heard, before anything is decided by it; true where an answer was among
@@ -170,9 +191,6 @@ impl Hearing {
         run: &str,
     ) -> Result<bool, StoreError> {
         let Polled { name, ready, said } = polled;
-        if let Some(ready) = ready {
-            self.ready.insert(name.clone(), ready);
-        }
         let said = match said {
             Ok(said) => said,
             Err(trouble) => {
@@ -203,6 +221,14 @@ impl Hearing {
                 cursor: said.cursor,
                 ..event(Kind::Cursor, &name, host::now(), run)
             }])?;
+        }
+        let asked = self.pages.get(&name).copied().unwrap_or_default();
+        let more = said.more && asked < MOST_PAGES && Instant::now() < self.until;
+        let mut all = request.config.channels.iter();
+        match (all.find(|c| c.name == name && more), ready) {
+            (Some(settings), ready) => self.ask(request, &store.state, settings, ready),
+            (None, Some(ready)) => drop(self.ready.insert(name, ready)),
+            (None, None) => {}
         }
         Ok(answered)
     }
@@ -236,6 +262,7 @@ fn questions(state: &State, channel: &str) -> Vec<Question> {
 /// One channel that is to be asked.
 struct Job {
     settings: Settings,
+    ready: Option<Box<dyn Channel>>,
     cursor: Option<String>,
     open: Vec<Question>,
     until: Instant,
@@ -247,7 +274,8 @@ impl Job {
         let trust = request.trust.clone();
         let thread = std::thread::Builder::new().name("hear".into());
         let started = thread.spawn(move || {
-            let (mut ready, said) = match open(&self.settings, &trust) {
+            let ready = self.ready.map_or_else(|| open(&self.settings, &trust), Ok);
+            let (mut ready, said) = match ready {
                 Ok(mut ready) => {
                     let said = ready.hear(self.cursor.as_deref(), &self.open, self.until);
                     (Some(ready), said)
