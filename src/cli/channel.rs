@@ -43,7 +43,7 @@ pub(super) fn channel(common: &Common, command: ChannelCommand) -> Result<Ending
 }
 
 /// The kind's word.
-fn kind(channel: &Channel) -> &'static str {
+pub(super) fn kind(channel: &Channel) -> &'static str {
     match channel.kind {
         Kind::Telegram(_) => "telegram",
         Kind::Gitea(_) => "gitea",
@@ -55,7 +55,7 @@ fn kind(channel: &Channel) -> &'static str {
 }
 
 /// Whether answers on it can count.
-fn hears(channel: &Channel) -> bool {
+pub(super) fn hears(channel: &Channel) -> bool {
     match &channel.kind {
         Kind::Telegram(t) => !t.allowed_users.is_empty() || t.allow_channel_posts,
         Kind::Gitea(g) => !g.allowed_users.is_empty(),
