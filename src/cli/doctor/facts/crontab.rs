@@ -30,8 +30,13 @@ pub(in crate::cli::doctor) struct Crontab {
     pub(in crate::cli::doctor) ends: bool,
     /// The variables that it gives to what it starts.
     pub(in crate::cli::doctor) variables: BTreeSet<String>,
+    /// Where what it starts looks for programs.
+    pub(in crate::cli::doctor) search: String,
     pub(in crate::cli::doctor) entries: Vec<Entry>,
 }
+
+/// What cron has in `PATH` where nothing else is said.
+const PATH_OF_CRON: &str = "/usr/bin:/bin";
 
 /// A line that starts runs.
 #[derive(Clone, Debug)]
@@ -99,8 +104,7 @@ fn crontab(system_root: &Path, path: PathBuf, kind: Kind) -> Option<Crontab> {
         let Some(call) = Call::of(command) else {
             continue;
         };
-        // cron's own, where nothing else is said.
-        let path = own_path.as_deref().unwrap_or("/usr/bin:/bin");
+        let path = own_path.as_deref().unwrap_or(PATH_OF_CRON);
         entries.push(Entry {
             line: number + 1,
             every,
@@ -118,6 +122,7 @@ fn crontab(system_root: &Path, path: PathBuf, kind: Kind) -> Option<Crontab> {
         mode: meta.mode() & 0o7777,
         ends: text.ends_with('\n'),
         variables,
+        search: own_path.unwrap_or_else(|| PATH_OF_CRON.to_owned()),
         entries,
     })
 }

@@ -1,7 +1,8 @@
 //! Facts about the cells: whom a plan governs, and what would become of the steps that start
 //! something for them.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -25,7 +26,7 @@ use crate::plan::Plan;
 use crate::sys::{host, owner};
 
 /// How long the cells are looked at, what does not answer left out.
-const LOOK: Duration = Duration::from_secs(8);
+const LOOK: Duration = Duration::from_secs(7);
 
 /// For at most this many subjects of a plan it is tried what its steps would find.
 const TRIED: usize = 100;
@@ -57,8 +58,9 @@ pub(in crate::cli::doctor) struct Fleet {
     pub(in crate::cli::doctor) troubles: Vec<Trouble>,
 }
 
-/// Looks at all cells, and tries what the steps of their plans would find.
-pub(in crate::cli::doctor) fn gather(settings: &Settings) -> Fleet {
+/// Looks at all cells, and tries what the steps of their plans would find; programs are sought in
+/// `search`, a `PATH`, where a run would do that in its own.
+pub(in crate::cli::doctor) fn gather(settings: &Settings, search: &OsStr) -> Fleet {
     let (config, plans) = (&settings.config, &settings.plans.set);
     let look = pipeline::look(config, plans, None, &settings.trust, Instant::now() + LOOK);
     let snapshot = match observe::snapshot(look, host::now()) {
@@ -77,8 +79,10 @@ pub(in crate::cli::doctor) fn gather(settings: &Settings) -> Fleet {
     };
     let own = Own {
         secrets: config.secret_variables(),
+        path: Some(search.to_owned()),
         ..Own::read()
     };
+    let tasks = OnceCell::new();
     let mut troubles = Troubles::default();
     for view in views(&snapshot) {
         let ahead = view.reasons.iter().find(|r| r.code == Code::ClockSkew);
@@ -92,7 +96,7 @@ pub(in crate::cli::doctor) fn gather(settings: &Settings) -> Fleet {
         *count += 1;
         if *count <= TRIED && plan.policy != Policy::Never {
             let root = snapshot.told_root();
-            for (code, why) in tried(&view, plan, &root, &own, settings) {
+            for (code, why) in tried(&view, plan, &root, &own, settings, &tasks) {
                 troubles.add(plan, code, why, &view.name);
             }
         }
@@ -137,6 +141,7 @@ fn tried(
     root: &str,
     own: &Own,
     settings: &Settings,
+    tasks: &OnceCell<HashMap<u32, u64>>,
 ) -> Vec<(&'static str, String)> {
     let action = match first_attempt(view, plan, root) {
         Ok(action) => action,
@@ -148,7 +153,10 @@ fn tried(
     for step in &action.steps {
         match act::would(step, &action, own, missions, mounts) {
             Err(why) => found.push(("step_fails", format!("{}: {why}", step_word(step)))),
-            Ok(Some(would)) => found.extend(as_user(step, &would)),
+            Ok(Some(would)) => {
+                found.extend(as_user(step, &would));
+                found.extend(crowded(step, &would, tasks.get_or_init(self::tasks)));
+            }
             Ok(None) => {}
         }
     }
@@ -198,6 +206,48 @@ fn as_user(step: &Step, would: &Would) -> Vec<(&'static str, String)> {
         found.push(("interpreter", why));
     }
     found
+}
+
+/// How many tasks each user has: the kernel counts threads, too.
+fn tasks() -> HashMap<u32, u64> {
+    let mut all = HashMap::new();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for entry in entries {
+        let Ok(status) = std::fs::read_to_string(entry.path().join("status")) else {
+            continue;
+        };
+        let first = |key: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        let uid = first("Uid:").and_then(|uid| u32::try_from(uid).ok());
+        if let (Some(uid), Some(threads)) = (uid, first("Threads:")) {
+            *all.entry(uid).or_default() += threads;
+        }
+    }
+    all
+}
+
+/// An agent that could start nothing, as its user has as many tasks as it may have. Root is not
+/// bound by that.
+fn crowded(
+    step: &Step,
+    would: &Would,
+    tasks: &HashMap<u32, u64>,
+) -> Option<(&'static str, String)> {
+    let Step::Spawn(spawn) = step else {
+        return None;
+    };
+    let most = spawn.limits.processes.filter(|_| would.account.uid != 0)?;
+    let has = tasks.get(&would.account.uid).copied().unwrap_or(0);
+    let name = &would.account.name;
+    (has >= most).then(|| {
+        // The number itself is another each time, and would make each subject a finding of its own.
+        let why = format!(
+            "spawn: {name} has at least {most} tasks already, and limits.processes is {most}"
+        );
+        ("limit_reached", why)
+    })
 }
 
 /// The program that a script names in its first line, where that is not there.

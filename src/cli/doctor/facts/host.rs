@@ -23,7 +23,12 @@ pub(in crate::cli::doctor) struct Host {
     pub(in crate::cli::doctor) synchronised: Option<String>,
     /// The user that we run as.
     pub(in crate::cli::doctor) user: String,
+    pub(in crate::cli::doctor) uid: u32,
     pub(in crate::cli::doctor) is_root: bool,
+    /// True where we may give a child more than we have.
+    pub(in crate::cli::doctor) may_raise: bool,
+    /// How many descriptors a process may have whoever it is.
+    pub(in crate::cli::doctor) open_files_of_all: Option<u64>,
     /// True where we can become another user.
     pub(in crate::cli::doctor) may_become: bool,
     /// True where no program that we start can gain rights: no sudo, no setuid.
@@ -56,13 +61,19 @@ pub(in crate::cli::doctor) fn gather(system_root: &Path) -> Host {
     };
     let user = host::user_name(host::uid());
     let both = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    let has = |set| capabilities(None).is_ok_and(|sets| sets.effective.contains(set));
     let namespace = std::fs::read_link("/proc/self/ns/pid").ok();
     let dir = systemd::runtime_dir().map(PathBuf::from);
     Host {
         now: host::now(),
         synchronised: synchronised(system_root),
+        uid: host::uid(),
         is_root: host::is_root(),
-        may_become: capabilities(None).is_ok_and(|sets| sets.effective.contains(both)),
+        may_become: has(both),
+        may_raise: has(CapabilitySet::SYS_RESOURCE),
+        open_files_of_all: std::fs::read_to_string("/proc/sys/fs/nr_open")
+            .ok()
+            .and_then(|text| text.trim().parse().ok()),
         no_new_privs: word("NoNewPrivs:").as_deref() == Some("1"),
         open_files: getrlimit(Resource::Nofile).maximum,
         processes: getrlimit(Resource::Nproc).maximum,

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags};
 
@@ -9,11 +10,13 @@ use crate::config::Config;
 use crate::model::cell::Warning;
 use crate::model::state::State;
 use crate::report::past::{self, Past};
-use crate::store::StoreError;
 use crate::store::dir::StateDir;
 use crate::store::journal::JOURNAL_FILE;
 use crate::store::lock::{self, Held, LOCK_FILE};
 use crate::store::state::{STATE_FILE, peek};
+
+/// Who takes the lock writes its name within this time.
+const NAMED_WITHIN: Duration = Duration::from_millis(100);
 
 /// A file of the state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ pub(in crate::cli::doctor) fn gather(config: &Config) -> Memory {
         }
     };
     memory.exists = true;
-    memory.held = lock::look(&dir);
+    memory.held = held(&dir);
     memory.set_aside = set_aside(&dir);
     let names = [LOCK_FILE, STATE_FILE, JOURNAL_FILE].into_iter();
     memory.files = names.filter_map(|name| kept(&dir, name)).collect();
@@ -87,9 +90,19 @@ pub(in crate::cli::doctor) fn gather(config: &Config) -> Memory {
             memory.lost = loaded.lost;
             memory.warnings = loaded.warnings;
         }
-        Err(e) => memory.state = Err(StoreError::to_string(&e)),
+        Err(e) => memory.state = Err(e.to_string()),
     }
     memory
+}
+
+/// Who holds the lock. One that has only just taken it has not written its name yet.
+fn held(dir: &StateDir) -> Option<Held> {
+    let held = lock::look(dir)?;
+    if held.is_run {
+        return Some(held);
+    }
+    std::thread::sleep(NAMED_WITHIN);
+    lock::look(dir)
 }
 
 fn set_aside(dir: &StateDir) -> Vec<PathBuf> {

@@ -11,18 +11,20 @@ pub(super) mod talk;
 pub(super) mod unit_file;
 pub(super) mod units;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use crate::act::environment::Own;
 use crate::config::{Env, Overrides};
+use crate::sys::program::PATH_OF_ROOT;
 use settings::Settings;
 
 /// How long all of it may take: a disk that does not answer is an answer, too.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(9);
 
-/// How long configuration and plans may take, before which nothing else can be looked at.
+/// How long configuration, plans and units may take: the rest is looked at by them.
 const FIRST: Duration = Duration::from_secs(5);
 
 /// Everything that is known. What did not answer in time is `None`.
@@ -42,31 +44,58 @@ impl Facts {
     pub(super) fn gather(overrides: &Overrides, system_root: &Path) -> Self {
         let theirs = overrides.clone();
         let settings = apart(move || Arc::new(settings::gather(&theirs, &Env::read())));
-        let settings = within(settings, Instant::now() + FIRST);
-        let until = Instant::now() + PATIENCE;
-        let of_settings = settings.clone();
-        let of_root = system_root.to_owned();
-        let places = move |settings: &Settings| places::gather(&settings.config, &of_root);
-        let places = with(&of_settings, places);
-        let memory = with(&of_settings, |settings| memory::gather(&settings.config));
-        let lines = with(&of_settings, |settings| {
-            talk::gather(&settings.config.channels, &settings.trust)
-        });
-        let fleet = with(&of_settings, fleet::gather);
         let root = system_root.to_owned();
         let starters = apart(move || units::gather(&root));
+        let first = Instant::now() + FIRST;
+        let settings = within(settings, first);
+        let starters = within(starters, first);
+        let search = starters.as_ref().and_then(units::Starters::search);
+        let search = search.or_else(|| Own::read().path);
+        let search = search.unwrap_or_else(|| PATH_OF_ROOT.into());
+        let until = Instant::now() + PATIENCE;
+        let of_settings = settings.clone();
+        let places = settings
+            .as_ref()
+            .map(|settings| all_places(settings, system_root));
+        let memory = with(&of_settings, |settings| memory::gather(&settings.config));
+        let paths = search.clone();
+        let lines = with(&of_settings, move |settings| {
+            talk::gather(&settings.config.channels, &settings.trust, &paths)
+        });
+        let fleet = with(&of_settings, move |settings| {
+            fleet::gather(settings, &search)
+        });
         let root = system_root.to_owned();
         let host = apart(move || host::gather(&root));
         Self {
             settings,
-            places: within(places, until),
+            places: places.map(|places| places.into_iter().map(|place| place(until)).collect()),
             memory: within(memory, until),
             host: within(host, until),
-            starters: within(starters, until),
+            starters,
             lines: within(lines, until),
             fleet: within(fleet, until),
         }
     }
+}
+
+/// A look at a directory that has begun, and when it is to be over.
+type Begun = Box<dyn FnOnce(Instant) -> places::Place>;
+
+/// Looks at each directory by itself: one that does not answer does not hide the others.
+fn all_places(settings: &Settings, system_root: &Path) -> Vec<Begun> {
+    let mounts = Arc::new(places::Mounts::read(system_root));
+    let named = places::named(&settings.config).into_iter();
+    let begin = |(role, path): (places::Role, PathBuf)| {
+        let (theirs, place) = (Arc::clone(&mounts), path.clone());
+        let looking = apart(move || places::look(role, place, &theirs));
+        let mounts = Arc::clone(&mounts);
+        let end = move |until| {
+            within(looking, until).unwrap_or_else(|| places::unanswered(role, path, &mounts))
+        };
+        Box::new(end) as Begun
+    };
+    named.map(begin).collect()
 }
 
 /// Looks at something on a thread of its own, which is given up where it hangs.

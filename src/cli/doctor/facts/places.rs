@@ -63,11 +63,8 @@ pub(in crate::cli::doctor) struct Place {
     pub(in crate::cli::doctor) unmounted: Option<PathBuf>,
 }
 
-/// Looks at all of them.
-pub(in crate::cli::doctor) fn gather(config: &Config, system_root: &Path) -> Vec<Place> {
-    let table = filesystems::table();
-    let fstab = std::fs::read(system_root.join("etc/fstab")).unwrap_or_default();
-    let points = mount_points(&fstab);
+/// The directories that there are, by the configuration.
+pub(in crate::cli::doctor) fn named(config: &Config) -> Vec<(Role, PathBuf)> {
     let mut all = vec![
         (Role::Missions, config.missions_root.clone()),
         (Role::State, config.state_dir()),
@@ -77,12 +74,43 @@ pub(in crate::cli::doctor) fn gather(config: &Config, system_root: &Path) -> Vec
     let textfile = config.prometheus_textfile.as_deref();
     let directory = textfile.and_then(Path::parent).map(Path::to_owned);
     all.extend(directory.map(|dir| (Role::Textfile, dir)));
-    let all = all.into_iter();
-    all.map(|(role, path)| look(role, path, &table, &points))
-        .collect()
+    all
 }
 
-fn look(role: Role, path: PathBuf, table: &[Mount], points: &[PathBuf]) -> Place {
+/// What the host mounts where, and what it should.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli::doctor) struct Mounts {
+    table: Vec<Mount>,
+    points: Vec<PathBuf>,
+}
+
+impl Mounts {
+    /// Reads both tables; no mount is asked anything.
+    pub(in crate::cli::doctor) fn read(system_root: &Path) -> Self {
+        let fstab = std::fs::read(system_root.join("etc/fstab")).unwrap_or_default();
+        Self {
+            table: filesystems::table(),
+            points: mount_points(&fstab),
+        }
+    }
+}
+
+/// What is known of one that does not answer.
+pub(in crate::cli::doctor) fn unanswered(role: Role, path: PathBuf, mounts: &Mounts) -> Place {
+    Place {
+        role,
+        seen: Seen::Unseen("it does not answer".to_owned()),
+        mount: filesystems::mount_of(&mounts.table, &path).cloned(),
+        room: None,
+        unmounted: None,
+        real: path.clone(),
+        path,
+    }
+}
+
+/// Looks at one.
+pub(in crate::cli::doctor) fn look(role: Role, path: PathBuf, mounts: &Mounts) -> Place {
+    let Mounts { table, points } = mounts;
     let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
     let seen = seen(&absolute);
     let there = match &seen {

@@ -1,12 +1,12 @@
 //! Facts about the channels to people. Nothing is sent and nothing is asked.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::channel::{self, secret};
 use crate::cli::channel::{hears, kind};
 use crate::model::channel::{Channel, Kind, SecretRef};
-use crate::sys::program::{PATH_OF_ROOT, find};
+use crate::sys::program::find;
 use crate::sys::trust::Trust;
 
 /// A secret of a channel, and whether it can be had. Nothing of it is kept.
@@ -34,12 +34,19 @@ pub(in crate::cli::doctor) struct Line {
     pub(in crate::cli::doctor) unusable: Option<String>,
 }
 
-/// Looks at all of them.
-pub(in crate::cli::doctor) fn gather(channels: &[Channel], trust: &Trust) -> Vec<Line> {
-    channels.iter().map(|one| line(one, trust)).collect()
+/// Looks at all of them; programs are sought in `search`, a `PATH`.
+pub(in crate::cli::doctor) fn gather(
+    channels: &[Channel],
+    trust: &Trust,
+    search: &OsStr,
+) -> Vec<Line> {
+    channels
+        .iter()
+        .map(|one| line(one, trust, search))
+        .collect()
 }
 
-fn line(one: &Channel, trust: &Trust) -> Line {
+fn line(one: &Channel, trust: &Trust, search: &OsStr) -> Line {
     let secrets: Vec<Secret> = one
         .secrets()
         .into_iter()
@@ -62,13 +69,13 @@ fn line(one: &Channel, trust: &Trust) -> Line {
         kind: kind(one),
         hears,
         allows_nobody: !hears && matches!(one.kind, Kind::Telegram(_) | Kind::Gitea(_)),
-        unusable: all_there.then(|| unusable(one, trust)).flatten(),
+        unusable: all_there.then(|| unusable(one, trust, search)).flatten(),
         secrets,
     }
 }
 
 /// What a channel has to say against its settings when it is made ready.
-fn unusable(one: &Channel, trust: &Trust) -> Option<String> {
+fn unusable(one: &Channel, trust: &Trust, search: &OsStr) -> Option<String> {
     let mut secrets = |place: &SecretRef| secret(place, trust);
     if let Err(trouble) = channel::open(one, &mut secrets) {
         return Some(trouble.why);
@@ -76,10 +83,8 @@ fn unusable(one: &Channel, trust: &Trust) -> Option<String> {
     let Kind::Exec(exec) = &one.kind else {
         return None;
     };
-    let path = std::env::var_os("PATH").filter(|path| !path.is_empty());
-    let path = path.unwrap_or_else(|| OsString::from(PATH_OF_ROOT));
     let program = exec.command.first()?;
-    match find(program, &path) {
+    match find(program, search) {
         Err(why) => Some(why),
         Ok(file) if !file.is_file() => Some(format!(
             "running {}: No such file or directory",

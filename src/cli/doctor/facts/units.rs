@@ -1,7 +1,7 @@
 //! Facts about what starts the runs: systemd's timers and services, crontabs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +53,8 @@ pub(in crate::cli::doctor) struct Service {
     pub(in crate::cli::doctor) program: Program,
     /// The variables that it gives to a run.
     pub(in crate::cli::doctor) variables: BTreeSet<String>,
+    /// Where a run looks for programs.
+    pub(in crate::cli::doctor) search: String,
     pub(in crate::cli::doctor) timer: Option<Timer>,
 }
 
@@ -70,6 +72,16 @@ pub(in crate::cli::doctor) struct Timer {
 pub(in crate::cli::doctor) struct Starters {
     pub(in crate::cli::doctor) services: Vec<Service>,
     pub(in crate::cli::doctor) crontabs: Vec<Crontab>,
+}
+
+impl Starters {
+    /// Where runs look for programs: a shell's `PATH` is another. `None` where nothing was found that
+    /// starts them.
+    pub(in crate::cli::doctor) fn search(&self) -> Option<OsString> {
+        let of_services = self.services.iter().map(|service| &service.search);
+        let of_crontabs = self.crontabs.iter().map(|crontab| &crontab.search);
+        of_services.chain(of_crontabs).next().map(OsString::from)
+    }
 }
 
 /// Looks for it.
@@ -117,6 +129,7 @@ fn services(system_root: &Path, dirs: &[PathBuf], manager: Manager) -> Vec<Servi
         found.push(Service {
             program: program(system_root, &call.program, None),
             variables: variables(system_root, &file),
+            search: search(&file),
             timer: timer(name, &all, dirs),
             name: name.clone(),
             path: path.clone(),
@@ -208,6 +221,9 @@ fn is_wanted(name: &str, dirs: &[PathBuf]) -> bool {
 
 /// The program's file, as whoever starts it finds it.
 pub(super) fn program(system_root: &Path, name: &str, path: Option<&str>) -> Program {
+    // Of systemd's own words only the home is known here.
+    let home = crate::sys::host::home().unwrap_or_else(|| "/".into());
+    let name = &*name.replace("%h", &home.to_string_lossy());
     let found = match name.starts_with('/') {
         true => Ok(PathBuf::from(name)),
         false => find(name, OsStr::new(path.unwrap_or(PATH_OF_ROOT))),
@@ -226,6 +242,17 @@ pub(super) fn program(system_root: &Path, name: &str, path: Option<&str>) -> Pro
         (Ok(_), Err(_)) => Program::Missing(format!("{} may not be executed", real.display())),
         (Ok(meta), Ok(())) => Program::There(real, meta.uid(), meta.mode() & 0o7777),
     }
+}
+
+/// What a service has in `PATH`.
+fn search(file: &UnitFile) -> String {
+    let lines = file.all("Service", "Environment");
+    let words = lines.iter().flat_map(|line| line.split_whitespace());
+    let paths = words.filter_map(|word| {
+        let word = word.trim_matches(['"', '\'']);
+        word.strip_prefix("PATH=")
+    });
+    paths.last().unwrap_or(PATH_OF_ROOT).to_owned()
 }
 
 /// The names of the variables that a service gives to what it starts.

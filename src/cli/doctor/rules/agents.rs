@@ -81,6 +81,10 @@ fn trouble(trouble: &Trouble) -> Finding {
             Finding::error("program", text),
             "`chmod +x` it, and see that its file system is not mounted noexec and each directory on the way may be entered",
         ),
+        "limit_reached" => (
+            Finding::warning("limit_reached", text),
+            "raise `limits.processes`: it counts all tasks of the user, and not those of the agent alone",
+        ),
         "interpreter" => (
             Finding::error("interpreter", text),
             "install it, or mend the script's first line",
@@ -135,14 +139,17 @@ fn variables(
 
 /// Limits that cannot be given.
 fn limits(plan: &Plan, host: &Host) -> Vec<Finding> {
+    let own = |most: Option<u64>| most.filter(|_| !host.may_raise);
     let mut found = Vec::new();
-    if host.is_root {
-        return found;
-    }
     for spawn in spawns(plan) {
+        let files = [own(host.open_files), host.open_files_of_all];
         let pairs = [
-            ("open_files", spawn.limits.open_files, host.open_files),
-            ("processes", spawn.limits.processes, host.processes),
+            (
+                "open_files",
+                spawn.limits.open_files,
+                files.into_iter().flatten().min(),
+            ),
+            ("processes", spawn.limits.processes, own(host.processes)),
         ];
         for (key, wanted, most) in pairs {
             if let (Some(wanted), Some(most)) = (wanted, most)
@@ -151,7 +158,7 @@ fn limits(plan: &Plan, host: &Host) -> Vec<Finding> {
                 let text =
                     format!("limits.{key} is {wanted}, and no more than {most} may be given here");
                 found.push(Finding::error("limit", text).next(
-                    "lower it, or raise the user's own limit (`ulimit -H`, limits.conf, the unit's Limit…=)",
+                    "lower it, or raise what may be given (`ulimit -H`, limits.conf, the unit's Limit…=; fs.nr_open for all)",
                 ));
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn judge(crontab: &Crontab, about: &About<'_>) -> Vec<Finding> {
                 .next("install one, or take the timer of contrib/systemd"),
         );
     }
-    if !crontab.variables.contains("PATH") && crontab.kind != Kind::User {
+    if !crontab.variables.contains("PATH") {
         let text =
             "it sets no PATH: the steps of plans look for their programs in /usr/bin and /bin only";
         found.push(

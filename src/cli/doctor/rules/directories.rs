@@ -156,7 +156,8 @@ fn state(place: &Place, places: &[Place], settings: &Settings, host: &Host) -> V
         let is_cleared = CLEARED.iter().any(|dir| place.real.starts_with(dir));
         if mount.is_in_memory() || is_cleared {
             let text = format!(
-                "{what} lies on {} where it does not last: budgets, pauses, questions and what runs of agents are forgotten when it is cleared",
+                "{what} lies where it does not last ({}, on {}): budgets, pauses, questions and what runs of agents are forgotten when that is cleared",
+                place.real.display(),
                 mount.kind
             );
             let next = "name a lasting one with `state_dir` (root's own is /var/lib/lazarus-pit)";

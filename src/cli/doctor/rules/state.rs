@@ -58,7 +58,12 @@ pub(super) fn judge(memory: &Memory, settings: &Settings, host: &Host) -> Vec<Fi
                 .next("the next run writes it anew, if it may: see whose file it is"),
         );
     }
-    found.push(last_run(memory.last_run().as_ref(), settings, host));
+    match (memory.last_run(), &memory.state) {
+        (Some(last), _) => found.push(last_run(&last, settings, host)),
+        (None, Ok(_)) => found.push(never_run()),
+        // What cannot be read does not say that there was none.
+        (None, Err(_)) => {}
+    }
     found
 }
 
@@ -102,13 +107,14 @@ fn held(memory: &Memory, dir: &Path) -> Option<Finding> {
     Some(finding.at(dir))
 }
 
+fn never_run() -> Finding {
+    Finding::advice("never_run", "no run has left anything yet").next(
+        "make one: `lazarus-pit check --dry-run` first, which writes nothing, then without it",
+    )
+}
+
 /// When there was a run, and how it ended.
-fn last_run(last: Option<&Past>, settings: &Settings, host: &Host) -> Finding {
-    let Some(last) = last else {
-        return Finding::advice("never_run", "no run has left anything yet").next(
-            "make one: `lazarus-pit check --dry-run` first, which writes nothing, then without it",
-        );
-    };
+fn last_run(last: &Past, settings: &Settings, host: &Host) -> Finding {
     let age = host.now.since(last.ended);
     let most = settings
         .config

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::crontabs;
 use super::state::LATE_AFTER;
+use super::{acting, crontabs};
 use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::memory::Memory;
 use crate::cli::doctor::facts::settings::Settings;
 use crate::cli::doctor::facts::unit_file::{Call, calendar_seconds};
 use crate::cli::doctor::facts::units::{Program, Service, Starters, Timer};
-use crate::cli::doctor::finding::{Finding, few};
+use crate::cli::doctor::finding::{Finding, Level, few};
 use crate::pipeline::service::starts_beside_itself;
 use crate::sys::host::user_name;
 use crate::sys::systemd::Manager;
@@ -140,6 +140,17 @@ fn of_service(service: &Service, about: &About<'_>) -> Vec<Finding> {
     found.extend(user(service, about));
     found.extend(kill_mode(service, about));
     found.extend(sandbox(service, about));
+    found.extend(strict(service, about));
+    let acting = about.settings.map(|settings| acting(&settings.plans.set));
+    let acts = acting.is_some_and(|mut plans| plans.any(|plan| !plan.steps.is_empty()));
+    if acts && only_observes(service) {
+        let text =
+            "it runs with --no-act, and there are plans that would act: nobody is brought back";
+        found.push(
+            at(Finding::advice("no_act", text))
+                .next("if that is not meant, take --no-act (observe-only.conf) away"),
+        );
+    }
     let oneshot = service.file.last("Service", "Type").map(|(kind, _)| kind) == Some("oneshot");
     if oneshot && service.file.last("Service", "TimeoutStartSec").is_none() {
         let text = "it is a oneshot without TimeoutStartSec=: a run that hangs keeps every later one from starting";
@@ -155,10 +166,7 @@ fn of_service(service: &Service, about: &About<'_>) -> Vec<Finding> {
         }
         Some(timer) => found.extend(of_timer(timer, service, about)),
     }
-    if found
-        .iter()
-        .all(|f| f.level <= crate::cli::doctor::finding::Level::Ok)
-    {
+    if found.iter().all(|f| f.level == Level::Ok) {
         found.push(at(Finding::ok(
             "service",
             format!("{} is as it should be", service.name),
@@ -285,19 +293,26 @@ pub(super) fn other_user(runs_as: &str, path: &Path, about: &About<'_>) -> Optio
         "it runs as {runs_as}, and what is told here is what {ours} finds: rights, secrets and places may differ"
     );
     let next = format!("look as that user: `sudo -u {runs_as} lazarus-pit doctor`");
-    (runs_as != ours).then(|| Finding::advice("other_user", text).at(path).next(next))
+    let same = runs_as == ours || runs_as == about.host.uid.to_string();
+    (!same).then(|| Finding::advice("other_user", text).at(path).next(next))
+}
+
+/// True for a service that only observes.
+fn only_observes(service: &Service) -> bool {
+    service.call.args.iter().any(|arg| arg == "--no-act")
 }
 
 /// Plans whose agents live in the unit's own control group.
-fn plain_plans(about: &About<'_>) -> Vec<String> {
-    let settings = about.settings.into_iter();
+fn plain_plans(service: &Service, about: &About<'_>) -> Vec<String> {
+    let settings = about.settings.filter(|_| !only_observes(service));
+    let settings = settings.into_iter();
     let plans = settings.flat_map(|settings| settings.plans.set.plans());
     let plans = plans.filter(|plan| starts_beside_itself(plan));
     plans.map(|plan| plan.name.clone()).collect()
 }
 
 fn kill_mode(service: &Service, about: &About<'_>) -> Option<Finding> {
-    let plans = plain_plans(about);
+    let plans = plain_plans(service, about);
     let said = service.file.last("Service", "KillMode");
     let mode = said.map_or("control-group", |(mode, _)| mode);
     if plans.is_empty() || matches!(mode, "process" | "none") {
@@ -320,7 +335,7 @@ fn kill_mode(service: &Service, about: &About<'_>) -> Option<Finding> {
 }
 
 fn sandbox(service: &Service, about: &About<'_>) -> Vec<Finding> {
-    let plans = plain_plans(about);
+    let plans = plain_plans(service, about);
     if plans.is_empty() {
         return Vec::new();
     }
@@ -344,4 +359,35 @@ fn sandbox(service: &Service, about: &About<'_>) -> Vec<Finding> {
         )
     };
     SANDBOX.iter().filter_map(one).collect()
+}
+
+/// A state directory that the unit may not write.
+fn strict(service: &Service, about: &About<'_>) -> Option<Finding> {
+    let (value, file) = service.file.last("Service", "ProtectSystem")?;
+    let state = about.settings?.config.state_dir();
+    if value != "strict" {
+        return None;
+    }
+    let all = |key| service.file.all("Service", key).into_iter();
+    let words = |line: &'_ str| -> Vec<String> {
+        let words = line.split_whitespace();
+        words
+            .map(|w| w.trim_start_matches(['-', '+']).to_owned())
+            .collect()
+    };
+    let named = all("ReadWritePaths").flat_map(words);
+    let made = all("StateDirectory").flat_map(words);
+    let made = made.map(|name| format!("/var/lib/{name}"));
+    // Where a user's own systemd makes them is for that to say.
+    let is_users = service.manager == Manager::User
+        && !service.file.all("Service", "StateDirectory").is_empty();
+    if is_users || named.chain(made).any(|path| state.starts_with(path)) {
+        return None;
+    }
+    let text = format!(
+        "ProtectSystem=strict, and neither ReadWritePaths= nor StateDirectory= has {}: every run would end with 74",
+        state.display()
+    );
+    let next = format!("say ReadWritePaths={}", state.display());
+    Some(Finding::error("state_read_only", text).at(file).next(next))
 }
