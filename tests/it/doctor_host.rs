@@ -57,6 +57,11 @@ fn directories_that_are_missing_open_or_in_the_wrong_place() {
     };
     assert!(host.look().bad().contains(&bad));
     mode(&host.w.state(), 0o700);
+    // Who can write above it can swap it.
+    mode(base, 0o777);
+    host.look()
+        .has("warning", "way_open", base.to_str().unwrap());
+    mode(base, 0o755);
     // A mount that the host's table names, and that is not there.
     let table = format!(
         "# a comment\n/dev/sdz1 {} ext4 defaults 0 2\n",
@@ -207,6 +212,11 @@ fn units_that_would_kill_agents_or_keep_runs_from_starting() {
     ] {
         host.service(from, to).look().has(level, code, text);
     }
+}
+
+#[test]
+fn units_whose_drop_ins_or_plans_make_the_difference() {
+    let host = Host::new();
     // What observes only kills nobody.
     host.service("KillMode=process", "");
     let drop_in = shipped("systemd/lazarus-pit.service.d/observe-only.conf");
@@ -349,7 +359,13 @@ fn two_that_start_runs_are_one_too_many() {
         &host.sys("etc/cron.d/lazarus-pit"),
         shipped("cron/lazarus-pit").as_bytes(),
     );
-    host.look().has("warning", "several_starters", "75");
+    let look = host.look();
+    if is_root() {
+        look.has("warning", "several_starters", "75");
+    } else {
+        // Those of root's are another installation's.
+        assert!(!look.bad().contains(&"several_starters"));
+    }
 }
 
 #[test]

@@ -68,15 +68,10 @@ pub(in crate::cli::doctor) fn gather(system_root: &Path) -> Vec<Crontab> {
     };
     let mut files = vec![(system_root.join("etc/crontab"), Kind::Host)];
     files.extend(in_dir("etc/cron.d", Kind::Part));
-    // Root sees everybody's; an ordinary user can, at the most, open their own by its name.
+    // Another user's own is another installation.
+    let user = host::user_name(host::uid());
     for spool in ["var/spool/cron/crontabs", "var/spool/cron"] {
-        match host::is_root() {
-            true => files.extend(in_dir(spool, Kind::User)),
-            false => {
-                let own = system_root.join(spool).join(host::user_name(host::uid()));
-                files.push((own, Kind::User));
-            }
-        }
+        files.push((system_root.join(spool).join(&user), Kind::User));
     }
     let found = files.into_iter();
     found

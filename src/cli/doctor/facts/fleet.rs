@@ -26,7 +26,7 @@ use crate::plan::Plan;
 use crate::sys::{host, owner};
 
 /// How long the cells are looked at, what does not answer left out.
-const LOOK: Duration = Duration::from_secs(7);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// For at most this many subjects of a plan it is tried what its steps would find.
 const TRIED: usize = 100;
@@ -50,6 +50,8 @@ pub(in crate::cli::doctor) struct Fleet {
     pub(in crate::cli::doctor) cells: usize,
     /// How many subjects each plan governs.
     pub(in crate::cli::doctor) governed: BTreeMap<String, usize>,
+    /// For how many it was tried what the steps would find.
+    pub(in crate::cli::doctor) tried: usize,
     /// Subjects that no plan governs.
     pub(in crate::cli::doctor) unplanned: Vec<String>,
     /// Heartbeats that lie ahead of our clock: whose, and a sentence.
@@ -95,6 +97,7 @@ pub(in crate::cli::doctor) fn gather(settings: &Settings, search: &OsStr) -> Fle
         let count = fleet.governed.entry(plan.name.clone()).or_default();
         *count += 1;
         if *count <= TRIED && plan.policy != Policy::Never {
+            fleet.tried += 1;
             let root = snapshot.told_root();
             for (code, why) in tried(&view, plan, &root, &own, settings, &tasks) {
                 troubles.add(plan, code, why, &view.name);

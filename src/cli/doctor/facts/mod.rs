@@ -22,10 +22,10 @@ use crate::sys::program::PATH_OF_ROOT;
 use settings::Settings;
 
 /// How long all of it may take: a disk that does not answer is an answer, too.
-const PATIENCE: Duration = Duration::from_secs(9);
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// How long configuration, plans and units may take: the rest is looked at by them.
-const FIRST: Duration = Duration::from_secs(5);
+const FIRST: Duration = Duration::from_secs(10);
 
 /// Everything that is known. What did not answer in time is `None`.
 #[derive(Debug)]
@@ -88,7 +88,8 @@ fn all_places(settings: &Settings, system_root: &Path) -> Vec<Begun> {
     let named = places::named(&settings.config).into_iter();
     let begin = |(role, path): (places::Role, PathBuf)| {
         let (theirs, place) = (Arc::clone(&mounts), path.clone());
-        let looking = apart(move || places::look(role, place, &theirs));
+        let trust = settings.trust.clone();
+        let looking = apart(move || places::look(role, place, &theirs, &trust));
         let mounts = Arc::clone(&mounts);
         let end = move |until| {
             within(looking, until).unwrap_or_else(|| places::unanswered(role, path, &mounts))

@@ -8,6 +8,8 @@ use rustix::fs::{Access, AtFlags, CWD};
 
 use crate::config::Config;
 use crate::sys::filesystems::{self, Mount, Room};
+use crate::sys::host;
+use crate::sys::trust::Trust;
 
 /// What a directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,38 @@ pub(in crate::cli::doctor) struct Rights {
     pub(in crate::cli::doctor) writable: bool,
 }
 
+/// A directory on the way to something, which others can write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) struct Way {
+    pub(in crate::cli::doctor) dir: PathBuf,
+    pub(in crate::cli::doctor) rights: Rights,
+}
+
+/// The nearest directory above a real path that others than those who are trusted can write. In a
+/// sticky one nobody can replace what is another's.
+pub(in crate::cli::doctor) fn open_way(real: &Path, trust: &Trust) -> Option<Way> {
+    let mut above = real.ancestors().skip(1);
+    above.find_map(|dir| {
+        let meta = std::fs::metadata(dir).ok()?;
+        let mode = meta.mode() & 0o7777;
+        let counts = match (mode & 0o1000 != 0, host::is_root()) {
+            (true, _) => mode & !0o022,
+            (false, true) => mode,
+            // A user's own group mostly has nobody else in it.
+            (false, false) => mode & !0o020,
+        };
+        (!trust.holds(meta.uid(), counts)).then(|| Way {
+            dir: dir.to_owned(),
+            rights: Rights {
+                uid: meta.uid(),
+                mode,
+                readable: true,
+                writable: true,
+            },
+        })
+    })
+}
+
 /// One directory.
 #[derive(Clone, Debug)]
 pub(in crate::cli::doctor) struct Place {
@@ -61,6 +95,8 @@ pub(in crate::cli::doctor) struct Place {
     /// The nearest mount point on the way to it that the host's table of file systems names and on
     /// which nothing is mounted.
     pub(in crate::cli::doctor) unmounted: Option<PathBuf>,
+    /// Who else could put something in its place.
+    pub(in crate::cli::doctor) way: Option<Way>,
 }
 
 /// The directories that there are, by the configuration.
@@ -103,13 +139,19 @@ pub(in crate::cli::doctor) fn unanswered(role: Role, path: PathBuf, mounts: &Mou
         mount: filesystems::mount_of(&mounts.table, &path).cloned(),
         room: None,
         unmounted: None,
+        way: None,
         real: path.clone(),
         path,
     }
 }
 
 /// Looks at one.
-pub(in crate::cli::doctor) fn look(role: Role, path: PathBuf, mounts: &Mounts) -> Place {
+pub(in crate::cli::doctor) fn look(
+    role: Role,
+    path: PathBuf,
+    mounts: &Mounts,
+    trust: &Trust,
+) -> Place {
     let Mounts { table, points } = mounts;
     let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
     let seen = seen(&absolute);
@@ -128,6 +170,7 @@ pub(in crate::cli::doctor) fn look(role: Role, path: PathBuf, mounts: &Mounts) -
     let missing = points.iter().filter(on_the_way).filter(|p| !is_mounted(p));
     Place {
         role,
+        way: open_way(&real, trust),
         mount: filesystems::mount_of(table, &real).cloned(),
         room,
         unmounted: missing.max_by_key(|p| p.components().count()).cloned(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::places::{Way, open_way};
 use crate::config::{self, Config, Env, FoundBy, Overrides, Refused};
 use crate::model::cell::Warning;
 use crate::plan::{self, Known, PlanSet};
@@ -24,6 +25,8 @@ pub(in crate::cli::doctor) enum Basis {
 pub(in crate::cli::doctor) struct Settings {
     /// The file, and by what it was found.
     pub(in crate::cli::doctor) file: Option<(PathBuf, FoundBy)>,
+    /// Who else could put another in its place.
+    pub(in crate::cli::doctor) way: Option<Way>,
     /// Why it is refused, where that is not about what it says.
     pub(in crate::cli::doctor) refused: Option<String>,
     /// What is wrong in it.
@@ -89,7 +92,10 @@ pub(in crate::cli::doctor) fn gather(overrides: &Overrides, env: &Env) -> Settin
 }
 
 fn empty(file: Option<(PathBuf, FoundBy)>, config: Config, basis: Basis, trust: Trust) -> Settings {
+    let real = file.as_ref().and_then(|(path, _)| path.canonicalize().ok());
     Settings {
+        // Who may write the directory that it lies in is looked at where it is read.
+        way: real.and_then(|real| open_way(real.parent()?, &trust)),
         file,
         refused: None,
         problems: Vec::new(),

@@ -116,7 +116,7 @@ impl Call {
                 .to_owned()
         };
         let is_ours = |word: &&str| bare(word).rsplit('/').next() == Some("lazarus-pit");
-        let at = words.iter().position(|word| is_ours(&word))?;
+        let at = words.iter().position(is_ours)?;
         let args: Vec<String> = words[at + 1..].iter().map(|&word| word.into()).collect();
         let runs = args.iter().any(|arg| arg == "check")
             || !args.iter().any(|arg| OTHERS.contains(&arg.as_str()));

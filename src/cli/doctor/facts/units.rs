@@ -90,7 +90,10 @@ pub(in crate::cli::doctor) fn gather(system_root: &Path) -> Starters {
     let mut of_user: Vec<PathBuf> = own_units().map(|dir| below(system_root, &dir)).collect();
     of_user.extend(OF_USERS.iter().map(|dir| system_root.join(dir)));
     let mut services = services(system_root, &of_host, Manager::Host);
-    services.extend(self::services(system_root, &of_user, Manager::User));
+    // What is there for users' own systemd is no matter of root's.
+    if !crate::sys::host::is_root() {
+        services.extend(self::services(system_root, &of_user, Manager::User));
+    }
     Starters {
         services,
         crontabs: crontab::gather(system_root),
@@ -248,11 +251,11 @@ pub(super) fn program(system_root: &Path, name: &str, path: Option<&str>) -> Pro
 fn search(file: &UnitFile) -> String {
     let lines = file.all("Service", "Environment");
     let words = lines.iter().flat_map(|line| line.split_whitespace());
-    let paths = words.filter_map(|word| {
+    let mut paths = words.filter_map(|word| {
         let word = word.trim_matches(['"', '\'']);
         word.strip_prefix("PATH=")
     });
-    paths.last().unwrap_or(PATH_OF_ROOT).to_owned()
+    paths.next_back().unwrap_or(PATH_OF_ROOT).to_owned()
 }
 
 /// The names of the variables that a service gives to what it starts.

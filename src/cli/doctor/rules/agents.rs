@@ -48,11 +48,11 @@ pub(super) fn judge(
     }
     found.extend(sight(settings, host));
     if found.is_empty() {
-        let text = match (fleet.governed.values().sum::<usize>(), plans.is_empty()) {
+        let text = match (fleet.tried, plans.is_empty()) {
             (_, true) => "no plan may act, so nothing is started".to_owned(),
             (0, false) => "no plan that may act governs anybody who is here".to_owned(),
             (n, false) => format!(
-                "what the plans start could be started for {}",
+                "what the plans start could be started: looked at for {}",
                 count(n, "subject")
             ),
         };

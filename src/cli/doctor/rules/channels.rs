@@ -48,7 +48,7 @@ pub(super) fn judge(
         let fine = found[before..].iter().all(|f| f.level == Level::Ok);
         if fine {
             let text = format!(
-                "a channel of kind {}, {}; its secrets can be read",
+                "a channel of kind {}, {}; its secrets are there",
                 line.kind,
                 if line.hears {
                     "on which people can answer"

@@ -3,7 +3,7 @@
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::memory::Memory;
-use crate::cli::doctor::facts::places::{Place, Rights, Role, Seen};
+use crate::cli::doctor::facts::places::{Place, Rights, Role, Seen, Way};
 use crate::cli::doctor::facts::settings::Settings;
 use crate::cli::doctor::finding::Finding;
 use crate::sys::host::user_name;
@@ -42,6 +42,10 @@ pub(super) fn judge(
     for place in places {
         let before = found.len();
         found.extend(unmounted(place));
+        // The others mostly lie beneath the state directory.
+        let way = place.way.as_ref();
+        let way = way.filter(|_| matches!(place.role, Role::Missions | Role::State));
+        found.extend(way.map(|way| open_way(way, word(place.role)).at(&place.path)));
         match place.role {
             Role::Missions => found.extend(missions(place, fleet, memory)),
             Role::State => found.extend(state(place, places, settings, host)),
@@ -57,6 +61,17 @@ pub(super) fn judge(
         }
     }
     found
+}
+
+/// Who can write a directory on the way can put another thing in the place of what is meant.
+pub(super) fn open_way(way: &Way, what: &str) -> Finding {
+    let dir = way.dir.display();
+    let text = format!(
+        "{dir}, on the way to {what}, {}: whoever can write there can put another in its place",
+        owned(way.rights)
+    );
+    let next = format!("`chmod go-w {dir}`, and let it belong to root or to the running user");
+    Finding::warning("way_open", text).next(next)
 }
 
 /// One that should be a mount and is not: what is there is not what is meant.
@@ -162,6 +177,13 @@ fn state(place: &Place, places: &[Place], settings: &Settings, host: &Host) -> V
             );
             let next = "name a lasting one with `state_dir` (root's own is /var/lib/lazarus-pit)";
             found.push(at(Finding::warning("does_not_last", text)).next(next));
+        }
+        if mount.kind == "overlay" && mount.point.as_os_str() == "/" {
+            let text = format!(
+                "{what} lies in the upper layer of an overlay, as a container's own is: it is gone with it"
+            );
+            let next = "mount a volume there, or name one with `state_dir`";
+            found.push(at(Finding::advice("does_not_last", text)).next(next));
         }
         if mount.is_remote() {
             let text = format!(

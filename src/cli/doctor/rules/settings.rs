@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::directories::open_way;
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::settings::{Basis, Settings};
 use crate::cli::doctor::finding::{Finding, count, few};
@@ -22,6 +23,8 @@ pub(super) fn config(settings: &Settings) -> Vec<Finding> {
         found.push(at(finding).next("every run ends with 78 before it does anything: mend it"));
     }
     found.extend(problems("config_problem", &settings.problems));
+    let way = settings.way.as_ref();
+    found.extend(way.map(|way| at(open_way(way, "the configuration"))));
     let writable = |note: &Warning| at(Finding::warning("config_writable", &note.message));
     found.extend(settings.notes.iter().map(writable));
     if settings.basis != Basis::Whole {

@@ -44,7 +44,7 @@ pub(super) fn judge(memory: &Memory, settings: &Settings, host: &Host) -> Vec<Fi
         );
     }
     let files = memory.files.iter();
-    found.extend(files.flat_map(|file| of_file(file)));
+    found.extend(files.flat_map(of_file));
     found.extend(held(memory, &dir));
     if whole {
         found.push(at(Finding::ok(

@@ -80,18 +80,15 @@ pub(super) fn judge(
     for crontab in &starters.crontabs {
         found.extend(crontabs::judge(crontab, &about));
     }
-    let timers = starters.services.iter().filter_map(|s| s.timer.as_ref());
-    let timers = timers.filter(|timer| timer.enabled).map(|t| &t.path);
-    let crontabs = starters.crontabs.iter().map(|crontab| &crontab.path);
-    let all: Vec<String> = timers
-        .chain(crontabs)
-        .map(|path| path.display().to_string())
-        .collect();
-    match all.len() {
-        0 => found.push(nobody(starters, settings, memory, host)),
-        1 => {}
+    let all = all(starters, host);
+    // What starts runs of another user is another installation.
+    let ours = all.iter().filter(|(_, is_ours)| *is_ours);
+    let ours: Vec<String> = ours.map(|(path, _)| path.display().to_string()).collect();
+    match (all.len(), ours.len()) {
+        (0, _) => found.push(nobody(starters, settings, memory, host)),
+        (_, 0 | 1) => {}
         _ => {
-            let text = format!("several things start runs: {}", few(&all));
+            let text = format!("several things start runs: {}", few(&ours));
             found.push(
                 Finding::warning("several_starters", text).next(
                     "keep one of them: where both start a run at once, the later one exits 75",
@@ -100,6 +97,21 @@ pub(super) fn judge(
         }
     }
     found
+}
+
+/// The timers and crontabs that start runs, and whether those runs are of the user who looks.
+fn all<'a>(starters: &'a Starters, host: &Host) -> Vec<(&'a Path, bool)> {
+    let timers = starters.services.iter().filter_map(|service| {
+        let timer = service.timer.as_ref().filter(|timer| timer.enabled)?;
+        let is_ours = runs_as(service).is_none_or(|user| is_ours(user, host));
+        Some((timer.path.as_path(), is_ours))
+    });
+    let crontabs = starters.crontabs.iter().map(|crontab| {
+        let mut users = crontab.entries.iter().map(|entry| entry.user.as_deref());
+        let is_ours = users.any(|user| user.is_none_or(|user| is_ours(user, host)));
+        (crontab.path.as_path(), is_ours)
+    });
+    timers.chain(crontabs).collect()
 }
 
 /// Nothing was found that starts runs.
@@ -137,7 +149,8 @@ fn of_service(service: &Service, about: &About<'_>) -> Vec<Finding> {
     }
     found.extend(of_program(&service.program, &service.path, about));
     found.extend(options(&service.call, &service.path, about));
-    found.extend(user(service, about));
+    let user = runs_as(service);
+    found.extend(user.and_then(|user| other_user(user, &service.path, about)));
     found.extend(kill_mode(service, about));
     found.extend(sandbox(service, about));
     found.extend(strict(service, about));
@@ -276,14 +289,17 @@ pub(super) fn options(call: &Call, path: &Path, about: &About<'_>) -> Option<Fin
     )
 }
 
-/// Who a service runs as.
-fn user(service: &Service, about: &About<'_>) -> Option<Finding> {
+/// Whom a service runs as; `None` for the user whose systemd it belongs to.
+fn runs_as(service: &Service) -> Option<&str> {
     let named = service.file.last("Service", "User").map(|(user, _)| user);
-    let runs_as = match service.manager {
-        Manager::User => return None,
-        Manager::Host => named.unwrap_or("root"),
-    };
-    other_user(runs_as, &service.path, about)
+    match service.manager {
+        Manager::User => None,
+        Manager::Host => Some(named.unwrap_or("root")),
+    }
+}
+
+fn is_ours(user: &str, host: &Host) -> bool {
+    user == host.user || user == host.uid.to_string()
 }
 
 /// What is told here holds for the user who asks.
@@ -293,8 +309,8 @@ pub(super) fn other_user(runs_as: &str, path: &Path, about: &About<'_>) -> Optio
         "it runs as {runs_as}, and what is told here is what {ours} finds: rights, secrets and places may differ"
     );
     let next = format!("look as that user: `sudo -u {runs_as} lazarus-pit doctor`");
-    let same = runs_as == ours || runs_as == about.host.uid.to_string();
-    (!same).then(|| Finding::advice("other_user", text).at(path).next(next))
+    let is_other = !is_ours(runs_as, about.host);
+    is_other.then(|| Finding::advice("other_user", text).at(path).next(next))
 }
 
 /// True for a service that only observes.
