@@ -205,6 +205,28 @@ mod tests {
     }
 
     #[test]
+    fn a_user_has_the_groups_that_the_database_says() {
+        let daemon = Account::find("daemon").unwrap();
+        let seen = as_user(&daemon, status).unwrap();
+        if !host::is_root() {
+            // As before: nothing can be taken.
+            assert!(seen.contains(&format!("Uid:\t{}", host::uid())), "{seen}");
+            return;
+        }
+        let mut expected = daemon.groups().unwrap();
+        let line = seen.lines().find_map(|line| line.strip_prefix("Groups:"));
+        let mut groups: Vec<u32> = line
+            .unwrap()
+            .split_whitespace()
+            .map(|group| group.parse().unwrap())
+            .collect();
+        expected.sort_unstable();
+        groups.sort_unstable();
+        assert_eq!(groups, expected);
+        assert!(seen.contains("CapEff:\t0000000000000000"), "{seen}");
+    }
+
+    #[test]
     fn a_defect_is_an_error_and_no_abort() {
         if !host::is_root() {
             return;

@@ -110,19 +110,14 @@ impl Call {
     pub(in crate::cli::doctor) fn of(line: &str) -> Option<Self> {
         let words = line.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ';'));
         let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        // systemd's marks before a program.
-        let bare = |word: &str| {
-            word.trim_start_matches(['@', '-', ':', '+', '!', '|'])
-                .to_owned()
-        };
-        let is_ours = |word: &&str| bare(word).rsplit('/').next() == Some("lazarus-pit");
+        let is_ours = |word: &&str| unmarked(word).rsplit('/').next() == Some("lazarus-pit");
         let at = words.iter().position(is_ours)?;
         let args: Vec<String> = words[at + 1..].iter().map(|&word| word.into()).collect();
         let runs = args.iter().any(|arg| arg == "check")
             || !args.iter().any(|arg| OTHERS.contains(&arg.as_str()));
         runs.then(|| Self {
-            program: bare(words[at]),
-            before: words[..at].iter().map(|word| bare(word)).collect(),
+            program: unmarked(words[at]).to_owned(),
+            before: words[..at].iter().map(|&word| word.into()).collect(),
             args,
         })
     }
@@ -141,6 +136,11 @@ impl Call {
         }
         None
     }
+}
+
+/// A program without the marks that systemd takes before it.
+fn unmarked(word: &str) -> &str {
+    word.trim_start_matches(['@', '-', ':', '+', '!', '|'])
 }
 
 /// How often a schedule of systemd fires, in seconds, where it is one of the plain ones.

@@ -110,3 +110,6 @@ fn given(starters: Option<&Starters>) -> Option<BTreeSet<&str>> {
     let of_crontabs = starters.crontabs.iter().flat_map(|c| &c.variables);
     Some(of_units.chain(of_crontabs).map(String::as_str).collect())
 }
+
+#[cfg(test)]
+mod tests;
