@@ -78,7 +78,7 @@ fn what_an_agent_could_not_do_here() {
     let w = &host.w;
     let spawn = |rest: &str| format!("name: p\npolicy: auto\nsteps:\n  - spawn: {{{rest}}}\n");
     let program = w.base().join("agent");
-    put(&program, b"#!/nonexistent/python\n");
+    put(&program, format!("#!/nonexistent/{SECRET}\n").as_bytes());
     let run = format!("command: [{}]", program.display());
     for (plan, code, text) in [
         (
@@ -116,7 +116,7 @@ fn what_an_agent_could_not_do_here() {
     mode(&program, 0o755);
     host.plan(&spawn(&run))
         .look()
-        .has("error", "interpreter", "/nonexistent/python");
+        .has("error", "interpreter", "its first line");
     host.plan(&spawn("command: [sleep], env_pass: [API_KEY]"));
     host.look().has("warning", "env_not_given", "API_KEY");
     host.service("LimitCORE=", "Environment=\"API_KEY=x\"\nLimitCORE=");

@@ -4,12 +4,14 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, AtFlags, CWD};
+use rustix::fs::{Access, AtFlags, CWD, OFlags};
 
 use super::settings::Settings;
 use crate::act::{self, Would, environment::Own};
@@ -203,9 +205,10 @@ fn as_user(step: &Step, would: &Would) -> Vec<(&'static str, String)> {
             format!("{word}: {name} cannot run {program}: {cause}"),
         ));
     }
-    if let Some(missing) = interpreter {
-        let (program, missing) = (file.display(), missing.display());
-        let why = format!("{word}: {program} wants {missing} to run it, which is not there");
+    if interpreter == Some(false) {
+        let program = file.display();
+        let why =
+            format!("{word}: the interpreter that {program} names in its first line is missing");
         found.push(("interpreter", why));
     }
     found
@@ -253,16 +256,25 @@ fn crowded(
     })
 }
 
-/// The program that a script names in its first line, where that is not there.
-fn interpreter(program: &Path) -> Option<PathBuf> {
+/// Whether the program is there that a script names in its first line; `None` where it names none,
+/// or that cannot be told. The name is not told: a script may lie in a cell, and what stands in
+/// there is nobody's to see.
+fn interpreter(program: &Path) -> Option<bool> {
     let mut first = Vec::new();
-    let file = std::fs::File::open(program).ok()?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).ok()?)
+        .open(program)
+        .ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
     file.take(256).read_to_end(&mut first).ok()?;
     let line = first.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
     let mut words = line
         .split(u8::is_ascii_whitespace)
         .filter(|w| !w.is_empty());
-    let word = words.next()?;
-    let path = PathBuf::from(OsStr::from_bytes(word));
-    (path.is_absolute() && !path.exists()).then_some(path)
+    let path = Path::new(OsStr::from_bytes(words.next()?));
+    path.is_absolute().then(|| path.exists())
 }
