@@ -51,6 +51,11 @@ impl Command {
         })
     }
 
+    /// Whom it runs as, in which directory, and which file it is.
+    pub(super) fn into_parts(self) -> (String, PathBuf, PathBuf) {
+        (self.user, self.cwd, self.path)
+    }
+
     /// Takes the program, and leaves what messages need.
     pub(super) fn split(self) -> (Exec, Named) {
         let named = Named {

@@ -37,10 +37,12 @@ mod rights;
 mod run;
 mod seeds;
 mod wait;
+mod would;
 
 pub use command::Named;
 pub use leftovers::{end_leftovers, leftovers};
 pub use perform::{Performed, Surroundings, perform};
+pub use would::{Would, would};
 
 #[cfg(test)]
 mod attempt_tests;

@@ -25,7 +25,7 @@ pub mod webhook;
 mod words;
 
 pub use means::Means;
-pub use open::{has_variables, open};
+pub use open::{has_variables, open, secret};
 
 use std::time::Instant;
 

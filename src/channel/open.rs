@@ -67,7 +67,7 @@ fn authorities(channel: &settings::Channel, trust: &Trust) -> Result<Authorities
 ///
 /// # Errors
 /// A sentence without any of it: it is not there, it is empty, others may read it.
-fn secret(place: &SecretRef, trust: &Trust) -> Result<Sensitive, String> {
+pub fn secret(place: &SecretRef, trust: &Trust) -> Result<Sensitive, String> {
     match place {
         SecretRef::Env(name) => match std::env::var(name) {
             Ok(text) if !text.trim().is_empty() => Ok(Sensitive::new(text.trim().to_owned())),

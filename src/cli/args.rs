@@ -297,6 +297,8 @@ pub enum Command {
     },
     /// Answer one HTTP request on standard input and output: /health, /metrics, /status.json
     Health,
+    /// Look over the installation and say what would go wrong
+    Doctor(DoctorArgs),
     /// Try plans on a recorded journal or on a made-up scenario, beside those in force
     Simulate(SimulateArgs),
     /// Turn a resurrection_pool.json or lazarus-pit.toml into config.yaml and plans
@@ -367,6 +369,14 @@ pub struct ImportArgs {
     /// Where config.yaml and plans/ are to be; neither may be there
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub out: PathBuf,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Look for units, crontabs and fstab below this directory [default: /]
+    #[arg(long, value_name = "DIR")]
+    pub system_root: Option<PathBuf>,
 }
 
 /// Options of `demo`.

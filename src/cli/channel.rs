@@ -43,7 +43,7 @@ pub(super) fn channel(common: &Common, command: ChannelCommand) -> Result<Ending
 }
 
 /// The kind's word.
-fn kind(channel: &Channel) -> &'static str {
+pub(super) fn kind(channel: &Channel) -> &'static str {
     match channel.kind {
         Kind::Telegram(_) => "telegram",
         Kind::Gitea(_) => "gitea",

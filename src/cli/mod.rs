@@ -8,6 +8,7 @@ mod close;
 mod compared;
 mod demo;
 mod destroy;
+mod doctor;
 mod explain;
 mod generate;
 mod health;
@@ -191,6 +192,7 @@ fn perform(cli: Cli) -> Result<Ending, Failure> {
         Command::Heartbeats => cells::heartbeats(&common),
         Command::Channel { command } => channel::channel(&common, command),
         Command::Health => health::health(&common),
+        Command::Doctor(args) => doctor::doctor(&common, &args),
         Command::Import(args) => import::import(&common, &args),
     }
 }

@@ -70,6 +70,7 @@ impl Owed {
                 "beat" => "lazarus-pit/beat/1",
                 "heartbeats" => "lazarus-pit/heartbeats/1",
                 "health" => "lazarus-pit/health/1",
+                "doctor" => "lazarus-pit/doctor/1",
                 "import" => "lazarus-pit/import/1",
                 _ => return None,
             })

@@ -56,6 +56,22 @@ pub struct Refused {
     /// What flags, environment and defaults say without the file, so that a run that cannot begin
     /// can still be seen to have failed: where its heartbeat goes.
     pub without_file: Option<Box<Config>>,
+    /// What the file says as far as it can be understood, for those who only look: nothing may be
+    /// done by it. Absent where it could not be read at all, or is not to be believed.
+    pub partly: Option<Box<Config>>,
+}
+
+/// By what a configuration file was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// `--config`.
+    Flag,
+    /// `$LAZARUS_PIT_CONFIG`.
+    Environment,
+    /// It is the running user's own.
+    User,
+    /// It is the host's.
+    Host,
 }
 
 impl Refused {
@@ -65,6 +81,7 @@ impl Refused {
             message,
             problems: Vec::new(),
             without_file: None,
+            partly: None,
         }
     }
 }
@@ -89,19 +106,21 @@ fn without_file(overrides: &Overrides, env: &Env) -> Option<Box<Config>> {
 
 fn find_and_read(overrides: &Overrides, env: &Env) -> Result<Loaded, Refused> {
     let (mut warnings, mut found) = (Vec::new(), Vec::new());
-    let file = find(overrides, env)?;
+    let file = find(overrides, env)?.map(|(path, _)| path);
     let mut config = match &file {
         None => Config::default(),
         Some(path) => {
             let trust = Trust::new(&overrides.trust_owners);
             let bytes = read_trusted(path, &trust, &mut warnings)?;
-            let (config, problems) = parse(path, &bytes, env.home.as_deref());
-            let Some(config) = config else {
+            let (mut config, sound, problems) = read_all(path, &bytes, env.home.as_deref());
+            if !sound {
+                let partly = lay_over(&mut config, overrides, env).is_ok();
                 return Err(Refused {
                     problems: problems.clone(),
+                    partly: partly.then(|| Box::new(config)),
                     ..Refused::new(rendered(&problems))
                 });
-            };
+            }
             let subject = visible(&path.to_string_lossy()).into_owned();
             warnings.extend(
                 problems
@@ -127,17 +146,26 @@ fn rendered(problems: &[Problem]) -> String {
     texts.join("\n")
 }
 
-/// The file to read. One that flag or environment names is taken whether it is there or not.
-fn find(overrides: &Overrides, env: &Env) -> Result<Option<PathBuf>, Refused> {
-    if let Some(path) = overrides.config.as_ref().or(env.config.as_ref()) {
-        return Ok(Some(path.clone()));
+/// The file to read, and by what it was found; `None` where there is none. One that flag or
+/// environment names is taken whether it is there or not.
+///
+/// # Errors
+/// Whether there is one could not be told.
+pub fn find(overrides: &Overrides, env: &Env) -> Result<Option<(PathBuf, FoundBy)>, Refused> {
+    if let Some(path) = &overrides.config {
+        return Ok(Some((path.clone(), FoundBy::Flag)));
+    }
+    if let Some(path) = &env.config {
+        return Ok(Some((path.clone(), FoundBy::Environment)));
     }
     let own = env.config_home().map(|dir| dir.join("lazarus-pit"));
-    for dir in own.into_iter().chain(["/etc/lazarus-pit".into()]) {
+    let own = own.map(|dir| (dir, FoundBy::User));
+    let host = (PathBuf::from("/etc/lazarus-pit"), FoundBy::Host);
+    for (dir, by) in own.into_iter().chain([host]) {
         let path = dir.join("config.yaml");
         // A link that leads nowhere is a mistake to be told, not a file that is not there.
         match std::fs::symlink_metadata(&path) {
-            Ok(_) => return Ok(Some(path)),
+            Ok(_) => return Ok(Some((path, by))),
             Err(e)
                 if matches!(
                     e.kind(),
@@ -213,10 +241,16 @@ fn describe(kind: FileType) -> &'static str {
 /// must be mended. All that is wrong is told, warnings too.
 #[must_use]
 pub fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> (Option<Config>, Vec<Problem>) {
+    let (config, sound, problems) = read_all(path, bytes, home);
+    (sound.then_some(config), problems)
+}
+
+/// The same; where something must be mended, false and what can be understood of it.
+fn read_all(path: &Path, bytes: &[u8], home: Option<&Path>) -> (Config, bool, Vec<Problem>) {
     let file = path.to_string_lossy();
     let (document, mut problems) = match yaml::document(&file, bytes, "a configuration") {
         Ok(found) => found,
-        Err(problems) => return (None, problems),
+        Err(problems) => return (Config::default(), false, problems),
     };
     // An empty file, or one with comments only, is the defaults.
     let raw =
@@ -229,8 +263,7 @@ pub fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> (Option<Config>,
         home,
         &mut problems,
     );
-    let config = (!problems.has_errors()).then_some(config);
-    (config, problems.into_vec())
+    (config, !problems.has_errors(), problems.into_vec())
 }
 
 /// Flags and environment over what the file says.

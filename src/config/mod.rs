@@ -20,7 +20,7 @@ use crate::sys::beneath::Mounts;
 pub use crate::model::protection::Protection;
 pub use crate::yaml::units::{Seconds, Size, Span, parse_duration_or_seconds, parse_size};
 pub use env::Env;
-pub use load::{Loaded, Overrides, Refused, load, parse, read_trusted};
+pub use load::{FoundBy, Loaded, Overrides, Refused, find, load, parse, read_trusted};
 pub use plans::read_plans;
 
 /// Where root's state lies unless something else is said.

@@ -2,13 +2,80 @@
 
 use std::collections::BTreeMap;
 
+use super::fleet::place;
 use super::judge::Case;
+use super::view::View;
+use crate::model::action::Action;
 use crate::model::step::Step;
 use crate::plan::{Context, Plan, Template, Who, template};
+
+/// The first attempt that would be made for a subject by a plan, if it were down: for those who
+/// look ahead. It names no incident, and nothing is decided by it.
+///
+/// # Errors
+/// A sentence: a template names what is not there for this subject.
+pub fn first_attempt(view: &View<'_>, plan: &Plan, root: &str) -> Result<Action, String> {
+    let about = About {
+        view,
+        root,
+        attempt: 1,
+        incident: "",
+    };
+    Ok(Action {
+        subject: view.name.clone(),
+        incident: String::new(),
+        attempt: 1,
+        r#ref: String::new(),
+        plan: plan.name.clone(),
+        plan_hash: plan.hash.clone(),
+        canary: false,
+        approved_by: None,
+        steps: about.steps(plan)?,
+        verify_within: plan.verify_within,
+        window: plan.limits.within,
+        stale_after: plan.stale_after,
+        place: place(view, root),
+        resumed: false,
+    })
+}
+
+/// What templates can name.
+struct About<'a> {
+    view: &'a View<'a>,
+    /// Where the missions are.
+    root: &'a str,
+    /// The number of the attempt.
+    attempt: u32,
+    incident: &'a str,
+}
 
 impl Case<'_> {
     /// The steps with their templates filled in.
     pub(super) fn steps(&self, plan: &Plan) -> Result<Vec<Step>, String> {
+        self.about().steps(plan)
+    }
+
+    /// Hands what templates can name of it to `fill`.
+    pub(super) fn in_context<T>(
+        &self,
+        plan: Option<&Plan>,
+        fill: impl FnOnce(&Context<'_>) -> Result<T, String>,
+    ) -> Result<T, String> {
+        self.about().in_context(plan, fill)
+    }
+
+    fn about(&self) -> About<'_> {
+        About {
+            view: &self.view,
+            root: self.root,
+            attempt: self.next,
+            incident: &self.incident,
+        }
+    }
+}
+
+impl About<'_> {
+    fn steps(&self, plan: &Plan) -> Result<Vec<Step>, String> {
         if plan.steps.is_empty() {
             return Ok(Vec::new());
         }
@@ -19,8 +86,7 @@ impl Case<'_> {
         })
     }
 
-    /// Hands what templates can name of it to `fill`.
-    pub(super) fn in_context<T>(
+    fn in_context<T>(
         &self,
         plan: Option<&Plan>,
         fill: impl FnOnce(&Context<'_>) -> Result<T, String>,
@@ -38,8 +104,8 @@ impl Case<'_> {
             }),
             agent: None,
             gateway: None,
-            attempt: self.next,
-            incident: &self.incident,
+            attempt: self.attempt,
+            incident: self.incident,
         };
         match self.view.who {
             Who::Gateway(name) => {

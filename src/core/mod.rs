@@ -9,7 +9,7 @@ pub mod classify;
 mod consent;
 pub mod decide;
 pub mod evidence;
-mod filling;
+pub mod filling;
 mod fleet;
 mod forget;
 pub mod gone;

@@ -14,7 +14,7 @@ mod ordering;
 mod people;
 mod probing;
 mod reporting;
-mod service;
+pub mod service;
 mod settling;
 pub mod word;
 

@@ -48,7 +48,8 @@ pub(super) fn warning(request: &Request) -> Option<Warning> {
 }
 
 /// True for a plan by which agents are started as processes of the run's own service.
-fn starts_beside_itself(plan: &Plan) -> bool {
+#[must_use]
+pub fn starts_beside_itself(plan: &Plan) -> bool {
     let plain = |step: &Step<_>| match step {
         Step::Spawn(spawn) => spawn.backend == Backend::Process,
         _ => false,

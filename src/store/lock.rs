@@ -164,6 +164,30 @@ pub fn is_held(dir: &StateDir) -> bool {
     file.is_ok_and(|file| locked_by(&file).is_some())
 }
 
+/// Who holds the lock, as those who only look are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// A sentence that names the holder and for how long it has held the lock.
+    pub message: String,
+    /// True where it should have ended long ago.
+    pub is_hung: bool,
+    /// True where the holder is provably a run that wrote its name, false for anything else.
+    pub is_run: bool,
+}
+
+/// Looks who holds the lock right now. It is not taken.
+#[must_use]
+pub fn look(dir: &StateDir) -> Option<Held> {
+    let file = dir.open_file(LOCK_FILE, OFlags::RDONLY).ok()?;
+    locked_by(&file)?;
+    let holder = read_holder(&file).filter(|holder| holder.process().is_some());
+    Some(Held {
+        message: busy_message(dir, &file, holder.as_ref()),
+        is_hung: holder.as_ref().is_some_and(Holder::is_hung),
+        is_run: holder.is_some(),
+    })
+}
+
 /// Ends the holder if it hangs and is provably the process that took the lock.
 fn end_if_hung(holder: &Holder) -> bool {
     if !holder.is_hung() || !process::runs_our_program(holder.pid) {

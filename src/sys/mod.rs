@@ -8,6 +8,7 @@ pub mod client;
 pub mod create;
 pub mod daemon;
 pub mod environment;
+pub mod filesystems;
 pub mod host;
 pub mod job;
 pub mod memory;

@@ -15,6 +15,7 @@ use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
+use super::account::Account;
 use super::{beneath, host, process};
 
 /// The group that stands for nobody's.
@@ -62,6 +63,27 @@ impl Owner {
 /// # Errors
 /// A sentence: the rights could not be taken, and nothing was done; or it met a defect of ours.
 pub fn with_rights<T: Send>(owner: Owner, work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    on_thread(owner, &[], work)
+}
+
+/// The same with all the groups of a user, as a program has them that runs as that user.
+///
+/// # Errors
+/// As [`with_rights`]; the groups could not be looked up.
+pub fn as_user<T: Send>(user: &Account, work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    let owner = Owner {
+        uid: user.uid,
+        gid: user.gid,
+    };
+    let groups: Vec<Gid> = user.groups()?.into_iter().map(Gid::from_raw).collect();
+    on_thread(owner, &groups, work)
+}
+
+fn on_thread<T: Send>(
+    owner: Owner,
+    groups: &[Gid],
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, String> {
     if !host::is_root() || owner.is_root() {
         return Ok(work());
     }
@@ -69,7 +91,7 @@ pub fn with_rights<T: Send>(owner: Owner, work: impl FnOnce() -> T + Send) -> Re
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("owner".into());
         let started = thread.stack_size(STACK).spawn_scoped(scope, || {
-            take(owner)?;
+            take(owner, groups)?;
             catch_unwind(AssertUnwindSafe(work)).map_err(|_| defect())
         });
         let thread = started.map_err(|e| {
@@ -83,13 +105,14 @@ pub fn with_rights<T: Send>(owner: Owner, work: impl FnOnce() -> T + Send) -> Re
 }
 
 /// Makes this thread the owner's, for good.
-fn take(owner: Owner) -> Result<(), String> {
+fn take(owner: Owner, groups: &[Gid]) -> Result<(), String> {
     let failed = |what: &str, errno: Errno| {
         let why = beneath::reason(errno);
         format!("taking the rights of uid {}: {what}: {why}", owner.uid)
     };
     // Of this thread alone: the C library's function of that name changes every thread of a process.
-    rustix::thread::set_thread_groups(&[]).map_err(|e| failed("giving up our groups", e))?;
+    let of_thread: Vec<_> = groups.iter().map(|gid| raw(*gid)).collect();
+    rustix::thread::set_thread_groups(&of_thread).map_err(|e| failed("giving up our groups", e))?;
     setfsgid(Gid::from_raw(owner.gid));
     setfsuid(Uid::from_raw(owner.uid));
     let none = CapabilitySets {
@@ -104,12 +127,17 @@ fn take(owner: Owner) -> Result<(), String> {
         setfsuid(Uid::from_raw(u32::MAX)).as_raw(),
         setfsgid(Gid::from_raw(u32::MAX)).as_raw(),
     );
-    let groups = rustix::process::getgroups().map_err(|e| failed("asking for our groups", e))?;
+    let are = rustix::process::getgroups().map_err(|e| failed("asking for our groups", e))?;
     let left = capabilities(None).map_err(|e| failed("asking for our capabilities", e))?;
-    match is == (owner.uid, owner.gid) && groups.is_empty() && left == none {
+    let others = are.iter().any(|gid| !of_thread.contains(gid));
+    match is == (owner.uid, owner.gid) && !others && left == none {
         true => Ok(()),
         false => Err(failed("the kernel kept other ones", Errno::PERM)),
     }
+}
+
+fn raw(gid: Gid) -> rustix::process::Gid {
+    rustix::process::Gid::from_raw(gid.as_raw())
 }
 
 #[cfg(test)]
@@ -174,6 +202,28 @@ mod tests {
         assert_eq!(made, Ok(true));
         let meta = std::fs::metadata(theirs.join("h")).unwrap();
         assert_eq!((meta.uid(), meta.gid()), (4242, NOBODYS));
+    }
+
+    #[test]
+    fn a_user_has_the_groups_that_the_database_says() {
+        let daemon = Account::find("daemon").unwrap();
+        let seen = as_user(&daemon, status).unwrap();
+        if !host::is_root() {
+            // As before: nothing can be taken.
+            assert!(seen.contains(&format!("Uid:\t{}", host::uid())), "{seen}");
+            return;
+        }
+        let mut expected = daemon.groups().unwrap();
+        let line = seen.lines().find_map(|line| line.strip_prefix("Groups:"));
+        let mut groups: Vec<u32> = line
+            .unwrap()
+            .split_whitespace()
+            .map(|group| group.parse().unwrap())
+            .collect();
+        expected.sort_unstable();
+        groups.sort_unstable();
+        assert_eq!(groups, expected);
+        assert!(seen.contains("CapEff:\t0000000000000000"), "{seen}");
     }
 
     #[test]

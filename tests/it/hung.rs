@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const FUSE_INIT: u32 = 26;
 
 /// Runs a test in a mount namespace of its own, where there can be one.
-fn apart(test: impl FnOnce(&World) + Send) {
+pub(crate) fn apart(test: impl FnOnce(&World) + Send) {
     if !can_mount() {
         return;
     }
@@ -53,7 +53,7 @@ fn apart(test: impl FnOnce(&World) + Send) {
 }
 
 /// A mount that hangs whoever asks it. Dropped, it is gone and nobody hangs any more.
-struct Hung {
+pub(crate) struct Hung {
     at: PathBuf,
     binds: Vec<PathBuf>,
     asked: Receiver<u32>,
@@ -64,7 +64,7 @@ struct Hung {
 
 impl Hung {
     /// Its server says hello, takes every request and answers none: who asks cannot be killed.
-    fn taking(at: &Path) -> Self {
+    pub(crate) fn taking(at: &Path) -> Self {
         let device = Self::mount(at);
         let (tell, asked) = channel();
         let server = std::thread::spawn(move || serve(&device, &tell));
@@ -108,7 +108,7 @@ impl Hung {
     }
 
     /// Waits until somebody asks, and hangs.
-    fn wait_for_a_victim(&self) {
+    pub(crate) fn wait_for_a_victim(&self) {
         self.asked.recv_timeout(LIMIT).expect("nobody asked it");
     }
 
@@ -157,7 +157,7 @@ fn serve(mut device: &File, tell: &Sender<u32>) {
 }
 
 /// A run whose process may stay behind after all is done, because one of its threads hangs.
-struct Left {
+pub(crate) struct Left {
     child: Child,
     words: String,
     out: Vec<u8>,
@@ -166,7 +166,7 @@ struct Left {
 
 /// Runs until there is no more output to come: that is when cron, a pipe or a terminal goes on.
 #[track_caller]
-fn until_output_ends(cmd: Cmd<'_>) -> Left {
+pub(crate) fn until_output_ends(cmd: Cmd<'_>) -> Left {
     let (mut command, words) = cmd.command();
     let mut child = command.spawn().unwrap();
     let out = collect(child.stdout.take().unwrap());
@@ -185,12 +185,12 @@ fn until_output_ends(cmd: Cmd<'_>) -> Left {
 
 impl Left {
     /// The run, once its process is gone; whatever hung must be free by now.
-    fn end(mut self) -> Run {
+    pub(crate) fn end(mut self) -> Run {
         let status = self.child.wait().unwrap();
         Run::new(self.words, status, self.out, self.err)
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.out).expect("one JSON document")
     }
 }

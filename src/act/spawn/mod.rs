@@ -13,15 +13,17 @@ mod talk;
 mod unit;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use super::environment::Own;
 use super::run::Scene;
-use crate::model::action::{StepDone, StepResult};
+use crate::model::action::{Action, StepDone, StepResult};
 use crate::model::process::Entry;
-use crate::model::step::{Replace, Spawn, Step};
+use crate::model::step::{Backend, Replace, Spawn, Step};
 use crate::model::time::Timestamp;
+use crate::sys::account::Account;
 use crate::sys::beneath::Mounts;
 use crate::table::{Host, Living, Table};
 
@@ -68,6 +70,24 @@ impl Keeping {
         let mut living: BTreeMap<String, Vec<Living>> = self.host.living(&of_it, now);
         living.remove(subject).unwrap_or_default()
     }
+}
+
+/// Whom the step would run as, in which directory, and which file.
+///
+/// # Errors
+/// A sentence: why it would fail before anything is started.
+pub(super) fn would(
+    spawn: &Spawn,
+    action: &Action,
+    own: &Own,
+    missions_root: &Path,
+    mounts: Mounts,
+) -> Result<(Account, PathBuf, PathBuf), String> {
+    let found = prepare::find(spawn, action, own, missions_root, mounts)?;
+    if spawn.backend == Backend::Systemd {
+        unit::tools(own)?;
+    }
+    Ok((found.account, found.cwd, found.program))
 }
 
 /// Carries out the step.

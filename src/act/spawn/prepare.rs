@@ -38,21 +38,35 @@ struct Home {
     uuid: Option<String>,
 }
 
-/// Makes a step ready.
+/// What there is of all that a step needs.
+pub(super) struct Found {
+    cell: Option<CellSpec>,
+    /// The directory that it works in.
+    pub(super) cwd: PathBuf,
+    /// Whom it runs as.
+    pub(super) account: Account,
+    identity: Option<IdentitySpec>,
+    environment: Environment,
+    /// The file that is run.
+    pub(super) program: PathBuf,
+}
+
+/// Looks for all that a step needs, and changes nothing.
 ///
 /// # Errors
-/// A sentence: no such cell, directory, user or program, or one that is not allowed.
-pub(super) fn prepare(
+/// As [`prepare`].
+pub(super) fn find(
     spawn: &Spawn,
     action: &Action,
-    around: &Surroundings,
-    keeping: &Keeping,
-) -> Result<Ready, String> {
+    own: &Own,
+    missions_root: &Path,
+    mounts: Mounts,
+) -> Result<Found, String> {
     let Some(program) = spawn.command.first().filter(|program| !program.is_empty()) else {
         return Err("the step has no command".to_owned());
     };
     let home = match &action.place.cell {
-        Some((id, _)) => Some(home(spawn, id, keeping)?),
+        Some((id, _)) => Some(home(spawn, id, missions_root, mounts)?),
         None => None,
     };
     let (cwd, cell) = match &home {
@@ -72,10 +86,44 @@ pub(super) fn prepare(
     let extra = Extra {
         uuid: home.as_ref().and_then(|home| home.uuid.clone()),
         home: hermes_home(spawn, action),
-        passed: passed(spawn, &around.own),
+        passed: passed(spawn, own),
     };
-    let environment = Environment::with(&account, &around.own, action, &extra, &spawn.env)?;
-    let path = program::find(program, environment.path())?;
+    let environment = Environment::with(&account, own, action, &extra, &spawn.env)?;
+    let program = program::find(program, environment.path())?;
+    Ok(Found {
+        cell,
+        cwd,
+        account,
+        identity,
+        environment,
+        program,
+    })
+}
+
+/// Makes a step ready.
+///
+/// # Errors
+/// A sentence: no such cell, directory, user or program, or one that is not allowed.
+pub(super) fn prepare(
+    spawn: &Spawn,
+    action: &Action,
+    around: &Surroundings,
+    keeping: &Keeping,
+) -> Result<Ready, String> {
+    let Found {
+        cell,
+        cwd,
+        identity,
+        environment,
+        program: path,
+        ..
+    } = find(
+        spawn,
+        action,
+        &around.own,
+        &keeping.missions_root,
+        keeping.mounts,
+    )?;
     let beats = spawn.beat != BeatFor::Never && cell.is_some();
     let stale_after = action.stale_after.unwrap_or(keeping.stale_after);
     let unit = match spawn.backend {
@@ -116,8 +164,7 @@ pub(super) fn prepare(
 }
 
 /// The cell as it is now: which directory it is, whose, and what it says of itself.
-fn home(spawn: &Spawn, id: &str, keeping: &Keeping) -> Result<Home, String> {
-    let root = &keeping.missions_root;
+fn home(spawn: &Spawn, id: &str, root: &Path, mounts: Mounts) -> Result<Home, String> {
     let missions = place::open_missions(root).map_err(|failure| failure.message)?;
     let path = root.join(id);
     let cannot = |what: &str, path: &Path, e| {
@@ -145,19 +192,19 @@ fn home(spawn: &Spawn, id: &str, keeping: &Keeping) -> Result<Home, String> {
     let name = if within.is_empty() { "." } else { within };
     // A reference is enough: whoever runs there needs the right to, not we.
     let flags = OFlags::PATH | OFlags::DIRECTORY;
-    let opened = beneath::open(&dir, name, flags, keeping.mounts)
+    let opened = beneath::open(&dir, name, flags, mounts)
         .and_then(rustix::fs::fstat)
         .map_err(|e| cannot("cwd: opening", &at, e))?;
-    let uuid = match manifest::read(&dir, layout, keeping.mounts) {
+    let uuid = match manifest::read(&dir, layout, mounts) {
         Ok(Manifest::Known(known)) => known.uuid,
         // Without it an agent can still work.
         _ => None,
     };
     Ok(Home {
         cell: CellSpec {
-            root: root.clone(),
+            root: root.to_owned(),
             id: id.to_owned(),
-            allow_mounts: keeping.mounts == Mounts::Cross,
+            allow_mounts: mounts == Mounts::Cross,
             cwd: within.to_owned(),
             cwd_is: (opened.st_dev, opened.st_ino),
         },

@@ -21,6 +21,7 @@ use super::prepare::Ready;
 use super::spec::{Answer, COMMAND, UnitSpec};
 use super::start::{Started, of_other, own_environment, refused};
 use super::talk::Talk;
+use crate::act::environment::Own;
 use crate::act::leftovers::end_leftovers;
 use crate::act::perform::Surroundings;
 use crate::act::run::Scene;
@@ -62,6 +63,22 @@ pub(super) struct Unit {
     told: UnitSpec,
 }
 
+/// By whose systemd agents are started, its tools, and `systemd-run` among them.
+///
+/// # Errors
+/// A sentence: there is no `systemd-run`.
+pub(super) fn tools(own: &Own) -> Result<(Manager, Tools, PathBuf), String> {
+    let manager = match host::is_root() {
+        true => Manager::Host,
+        false => Manager::User,
+    };
+    let tools = Tools::new(manager, own.path.clone());
+    let systemd_run = tools
+        .find("systemd-run")
+        .map_err(|e| format!("{e}; `backend: systemd` needs it"))?;
+    Ok((manager, tools, systemd_run))
+}
+
 impl Unit {
     /// The unit of an attempt.
     ///
@@ -72,14 +89,7 @@ impl Unit {
         action: &Action,
         around: &Surroundings,
     ) -> Result<Self, String> {
-        let manager = match host::is_root() {
-            true => Manager::Host,
-            false => Manager::User,
-        };
-        let tools = Tools::new(manager, around.own.path.clone());
-        let systemd_run = tools
-            .find("systemd-run")
-            .map_err(|e| format!("{e}; `backend: systemd` needs it"))?;
+        let (manager, tools, systemd_run) = tools(&around.own)?;
         let id = id(&action.r#ref);
         let mut env: Vec<Vec<u8>> = own_environment(&around.own.secrets).collect();
         if let (Manager::User, Some(dir)) = (manager, systemd::runtime_dir()) {

@@ -1,0 +1,127 @@
+//! Facts about what earlier runs left: state, journal, lock, heartbeat.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{Access, AtFlags};
+
+use crate::config::Config;
+use crate::model::cell::Warning;
+use crate::model::state::State;
+use crate::report::past::{self, Past};
+use crate::store::dir::StateDir;
+use crate::store::journal::JOURNAL_FILE;
+use crate::store::lock::{self, Held, LOCK_FILE};
+use crate::store::state::{STATE_FILE, peek};
+
+/// Who takes the lock writes its name within this time.
+const NAMED_WITHIN: Duration = Duration::from_millis(100);
+
+/// A file of the state directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) struct Kept {
+    pub(in crate::cli::doctor) path: PathBuf,
+    pub(in crate::cli::doctor) uid: u32,
+    pub(in crate::cli::doctor) mode: u32,
+    pub(in crate::cli::doctor) writable: bool,
+}
+
+/// What earlier runs left.
+#[derive(Debug)]
+pub(in crate::cli::doctor) struct Memory {
+    /// False where there is no state directory.
+    pub(in crate::cli::doctor) exists: bool,
+    /// What was read; why it could not be.
+    pub(in crate::cli::doctor) state: Result<State, String>,
+    /// True where what it knew could not be rebuilt.
+    pub(in crate::cli::doctor) lost: bool,
+    /// What reading brought to light.
+    pub(in crate::cli::doctor) warnings: Vec<Warning>,
+    /// Broken state files that were set aside.
+    pub(in crate::cli::doctor) set_aside: Vec<PathBuf>,
+    /// Who holds the lock.
+    pub(in crate::cli::doctor) held: Option<Held>,
+    /// Lock, state and journal themselves.
+    pub(in crate::cli::doctor) files: Vec<Kept>,
+    /// The heartbeat that the last run left.
+    pub(in crate::cli::doctor) beat: Result<Option<Past>, String>,
+}
+
+impl Memory {
+    /// The last run.
+    pub(in crate::cli::doctor) fn last_run(&self) -> Option<Past> {
+        let of_state = self.state.as_ref().ok().and_then(Past::of_state);
+        let beat = self.beat.as_ref().ok().cloned().flatten();
+        Past::last(of_state, beat)
+    }
+}
+
+/// Reads it, without a lock.
+pub(in crate::cli::doctor) fn gather(config: &Config) -> Memory {
+    let beat = past::read_beat(&config.heartbeat_dir(), &config.heartbeat_job);
+    let mut memory = Memory {
+        exists: false,
+        state: Ok(State::default()),
+        lost: false,
+        warnings: Vec::new(),
+        set_aside: Vec::new(),
+        held: None,
+        files: Vec::new(),
+        beat,
+    };
+    let dir = match StateDir::open(&config.state_dir()) {
+        Ok(None) => return memory,
+        Ok(Some(dir)) => dir,
+        Err(e) => {
+            memory.exists = true;
+            memory.state = Err(e.to_string());
+            return memory;
+        }
+    };
+    memory.exists = true;
+    memory.held = held(&dir);
+    memory.set_aside = set_aside(&dir);
+    let names = [LOCK_FILE, STATE_FILE, JOURNAL_FILE].into_iter();
+    memory.files = names.filter_map(|name| kept(&dir, name)).collect();
+    match peek(Some(&dir)) {
+        Ok(loaded) => {
+            memory.state = Ok(loaded.state);
+            memory.lost = loaded.lost;
+            memory.warnings = loaded.warnings;
+        }
+        Err(e) => memory.state = Err(e.to_string()),
+    }
+    memory
+}
+
+/// Who holds the lock. One that has only just taken it has not written its name yet.
+fn held(dir: &StateDir) -> Option<Held> {
+    let held = lock::look(dir)?;
+    if held.is_run {
+        return Some(held);
+    }
+    std::thread::sleep(NAMED_WITHIN);
+    lock::look(dir)
+}
+
+fn set_aside(dir: &StateDir) -> Vec<PathBuf> {
+    let prefix = format!("{STATE_FILE}.corrupt-");
+    let entries = std::fs::read_dir(dir.path()).into_iter().flatten();
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
+    names.sort();
+    names.iter().map(|name| dir.file(name)).collect()
+}
+
+fn kept(dir: &StateDir, name: &str) -> Option<Kept> {
+    let path = dir.file(name);
+    let meta = std::fs::symlink_metadata(&path).ok()?;
+    let access = Access::READ_OK | Access::WRITE_OK;
+    Some(Kept {
+        path,
+        uid: meta.uid(),
+        mode: meta.mode() & 0o7777,
+        writable: rustix::fs::accessat(dir, name, access, AtFlags::EACCESS).is_ok(),
+    })
+}

@@ -1,0 +1,125 @@
+//! What `doctor` looks at: facts, and no judgement. Everything is read only, nothing is started,
+//! sent or locked. What does not answer in time is left out, and said to be.
+
+pub(super) mod crontab;
+pub(super) mod fleet;
+pub(super) mod host;
+pub(super) mod memory;
+pub(super) mod places;
+pub(super) mod settings;
+pub(super) mod talk;
+pub(super) mod unit_file;
+pub(super) mod units;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::act::environment::Own;
+use crate::config::{Env, Overrides};
+use crate::sys::program::PATH_OF_ROOT;
+use settings::Settings;
+
+/// How long all of it may take: a disk that does not answer is an answer, too.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long configuration, plans and units may take: the rest is looked at by them.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Everything that is known. What did not answer in time is `None`.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) settings: Option<Arc<Settings>>,
+    pub(super) places: Option<Vec<places::Place>>,
+    pub(super) memory: Option<memory::Memory>,
+    pub(super) host: Option<host::Host>,
+    pub(super) starters: Option<units::Starters>,
+    pub(super) lines: Option<Vec<talk::Line>>,
+    pub(super) fleet: Option<fleet::Fleet>,
+}
+
+impl Facts {
+    /// Gathers all of it, side by side.
+    pub(super) fn gather(overrides: &Overrides, system_root: &Path) -> Self {
+        let theirs = overrides.clone();
+        let settings = apart(move || Arc::new(settings::gather(&theirs, &Env::read())));
+        let root = system_root.to_owned();
+        let starters = apart(move || units::gather(&root));
+        let first = Instant::now() + FIRST;
+        let settings = within(settings, first);
+        let starters = within(starters, first);
+        let search = starters.as_ref().and_then(units::Starters::search);
+        let search = search.or_else(|| Own::read().path);
+        let search = search.unwrap_or_else(|| PATH_OF_ROOT.into());
+        let until = Instant::now() + PATIENCE;
+        let of_settings = settings.clone();
+        let places = settings
+            .as_ref()
+            .map(|settings| all_places(settings, system_root));
+        let memory = with(&of_settings, |settings| memory::gather(&settings.config));
+        let paths = search.clone();
+        let lines = with(&of_settings, move |settings| {
+            talk::gather(&settings.config.channels, &settings.trust, &paths)
+        });
+        let fleet = with(&of_settings, move |settings| {
+            fleet::gather(settings, &search)
+        });
+        let root = system_root.to_owned();
+        let host = apart(move || host::gather(&root));
+        Self {
+            settings,
+            places: places.map(|places| places.into_iter().map(|place| place(until)).collect()),
+            memory: within(memory, until),
+            host: within(host, until),
+            starters,
+            lines: within(lines, until),
+            fleet: within(fleet, until),
+        }
+    }
+}
+
+/// A look at a directory that has begun, and when it is to be over.
+type Begun = Box<dyn FnOnce(Instant) -> places::Place>;
+
+/// Looks at each directory by itself: one that does not answer does not hide the others.
+fn all_places(settings: &Settings, system_root: &Path) -> Vec<Begun> {
+    let mounts = Arc::new(places::Mounts::read(system_root));
+    let named = places::named(&settings.config).into_iter();
+    let begin = |(role, path): (places::Role, PathBuf)| {
+        let (theirs, place) = (Arc::clone(&mounts), path.clone());
+        let trust = settings.trust.clone();
+        let looking = apart(move || places::look(role, place, &theirs, &trust));
+        let mounts = Arc::clone(&mounts);
+        let end = move |until| {
+            within(looking, until).unwrap_or_else(|| places::unanswered(role, path, &mounts))
+        };
+        Box::new(end) as Begun
+    };
+    named.map(begin).collect()
+}
+
+/// Looks at something on a thread of its own, which is given up where it hangs.
+fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<Receiver<T>> {
+    let (done, waiting) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("doctor".into());
+    let started = thread.spawn(move || {
+        // Nobody hears it any more where it came too late.
+        let _ = done.send(work());
+    });
+    started.ok().map(|_| waiting)
+}
+
+/// The same with the settings; nothing where there are none.
+fn with<T: Send + 'static>(
+    settings: &Option<Arc<Settings>>,
+    work: impl FnOnce(&Settings) -> T + Send + 'static,
+) -> Option<Receiver<T>> {
+    let settings = settings.clone()?;
+    apart(move || work(&settings))
+}
+
+fn within<T>(waiting: Option<Receiver<T>>, until: Instant) -> Option<T> {
+    let left = until.saturating_duration_since(Instant::now());
+    waiting?.recv_timeout(left).ok()
+}
