@@ -24,6 +24,9 @@ const LONGEST_REST: u64 = 86_400;
 /// How much longer than the library is waited for it, which keeps to its limit nearly always.
 const SLACK: Duration = Duration::from_millis(250);
 
+/// Two clocks that differ by less than this, in microseconds, tell the same time.
+const SAME_TIME: u64 = 2_000_000;
+
 /// What is shorter than this is no secret, and would be found in every second word.
 const LEAST_SECRET: usize = 4;
 
@@ -75,6 +78,7 @@ pub(super) struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    authorities: Authorities,
 }
 
 impl Request {
@@ -90,6 +94,7 @@ impl Request {
             url,
             headers: Vec::new(),
             body: None,
+            authorities: Authorities::Public,
         }
     }
 
@@ -116,6 +121,12 @@ impl Request {
         self
     }
 
+    /// The same, to a server that shows a certificate of one of these.
+    pub(super) fn believing(mut self, authorities: &Authorities) -> Self {
+        self.authorities = authorities.clone();
+        self
+    }
+
     /// Makes the request, `what` for. An answer is one whatever its status says, but for one that
     /// sends on to another address: nobody follows it, and the credentials stay here.
     ///
@@ -135,7 +146,7 @@ impl Request {
             body: self.body,
             time: left,
             most_body: MOST_BODY,
-            authorities: Authorities::Public,
+            authorities: self.authorities,
         };
         let late = "there was no answer in the time that channels have in a run";
         match beside(left + SLACK, move || net::ask(&request)) {
@@ -226,6 +237,32 @@ pub(super) fn refusal(what: &str, named: &str, answer: &Answer, said: &str) -> T
     }
 }
 
+/// A service's clock beside the host's, by the `Date` of one of its answers. Questions are dated by the
+/// host's clock: what a service says of times means nothing here before it is put into that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// How far it is ahead, in microseconds.
+    ahead: i64,
+}
+
+impl Clock {
+    /// The clock of whoever answered this, just now. An answer without a date tells no difference, and
+    /// one that the whole seconds of a date can make is none.
+    pub(super) fn of(answer: &Answer, now: Timestamp) -> Self {
+        let date = answer.header("date").and_then(Timestamp::parse_http);
+        let ahead = date.map_or(0, |date| date.as_micros().saturating_sub(now.as_micros()));
+        match ahead.unsigned_abs() < SAME_TIME {
+            true => Self::default(),
+            false => Self { ahead },
+        }
+    }
+
+    /// A moment by the service's clock, by the host's.
+    pub(super) fn here(self, at: Timestamp) -> Timestamp {
+        Timestamp::from_micros(at.as_micros().saturating_sub(self.ahead))
+    }
+}
+
 /// The header `Retry-After` in seconds: a number, or a date, which is taken by the server's own
 /// clock.
 pub(super) fn retry_after(answer: &Answer) -> Option<u64> {
@@ -282,6 +319,24 @@ pub(super) fn whole(message: &Message) -> String {
         true => message.title.clone(),
         false => format!("{}\n\n{}", message.title, message.text),
     }
+}
+
+/// The same, with how to answer before the lines that say where to look further; `most` and `size` as
+/// in [`fitted`].
+pub(super) fn answerable(
+    message: &Message,
+    how: &str,
+    most: usize,
+    size: impl Fn(char) -> usize,
+) -> String {
+    let (text, closing) = message.parts();
+    let end = match closing.is_empty() {
+        true => format!("\n\n{how}"),
+        false => format!("\n\n{how}\n\n{closing}"),
+    };
+    let room = most.saturating_sub(end.chars().map(&size).sum());
+    let text = format!("{}\n\n{text}", message.title);
+    format!("{}{end}", fitted(text.trim_end(), room, size))
 }
 
 /// What stands at the end of a text that was cut.

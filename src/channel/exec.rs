@@ -15,7 +15,7 @@ use rustix::fs::{Access, OFlags};
 use rustix::io::Errno;
 
 use super::{Channel, Trouble, event};
-use crate::model::channel::{self as settings, Message, SecretRef, Sensitive};
+use crate::model::channel::{self as settings, Message};
 use crate::model::text::{printed, shortened, visible};
 use crate::model::time::exact;
 use crate::sys::account::Account;
@@ -51,11 +51,7 @@ impl Exec {
     ///
     /// # Errors
     /// There is no command.
-    pub fn new(
-        name: &str,
-        settings: &settings::Exec,
-        _secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(name: &str, settings: &settings::Exec) -> Result<Self, Trouble> {
         if settings.command.first().is_none_or(String::is_empty) {
             return Err(Trouble::hopeless("command: there is none"));
         }

@@ -10,12 +10,7 @@ const LONG: Duration = Duration::from_secs(60);
 fn with(command: &[&str], timeout: Duration) -> Exec {
     let command = command.iter().map(|text| (*text).to_owned()).collect();
     let settings = settings::Exec { command, timeout };
-    Exec::new(
-        "hook",
-        &settings,
-        &mut |_| Err("nothing secret here".into()),
-    )
-    .unwrap()
+    Exec::new("hook", &settings).unwrap()
 }
 
 fn sh(script: &str) -> Exec {
@@ -211,7 +206,7 @@ fn a_look_finds_the_program_and_runs_nothing() {
             command,
             timeout: LONG,
         };
-        let made = Exec::new("x", &settings, &mut |_| Err(String::new()));
+        let made = Exec::new("x", &settings);
         assert!(made.err().unwrap().hopeless);
     }
 }

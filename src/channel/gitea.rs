@@ -3,12 +3,14 @@
 mod api;
 mod hear;
 mod issue;
+mod markdown;
 mod text;
 
 use std::time::Instant;
 
-use super::{Channel, Said, Trouble};
-use crate::model::channel::{self, Message, Occasion, Question, SecretRef, Sensitive};
+use super::ask::Hidden;
+use super::{Channel, Means, Said, Trouble};
+use crate::model::channel::{self, Message, Occasion, Question};
 use crate::model::text::visible;
 use api::Api;
 
@@ -28,25 +30,27 @@ impl Gitea {
     ///
     /// # Errors
     /// The token cannot be had, or the repository is not `OWNER/NAME`.
-    pub fn new(
-        _: &str,
-        settings: &channel::Gitea,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(settings: &channel::Gitea, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let Some((owner, name)) = repository(&settings.repo) else {
             return Err(Trouble::hopeless(format!(
                 "{} is no repository: OWNER/NAME, of letters, digits, `.`, `_` and `-`",
                 visible(&settings.repo)
             )));
         };
-        let token = secrets(&settings.token)
-            .map_err(|why| Trouble::hopeless(format!("its token: {why}")))?;
-        let token = Sensitive::new(token.reveal().trim().to_owned());
+        let mut hidden = Hidden::default();
+        let token = means.secret("token", &settings.token, &mut hidden)?;
         let mut labels = settings.labels.clone();
         labels.sort();
         labels.dedup();
         Ok(Self {
-            api: Api::new(&settings.url, owner, name, token),
+            api: Api {
+                url: format!("{}/api/v1", settings.url.trim_end_matches('/')),
+                owner: owner.to_owned(),
+                name: name.to_owned(),
+                token,
+                authorities: means.authorities.clone(),
+                hidden,
+            },
             repo: settings.repo.clone(),
             labels,
             allowed_users: settings.allowed_users.clone(),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::channel::fake::gitea::{self as fake, REPO, TOKEN, USER};
 use crate::channel::fake::http::Server;
+use crate::channel::samples::means;
+use crate::model::channel::{SecretRef, Sensitive};
 use crate::sys::host;
 
 pub(super) type Service = Server<fake::Gitea>;
@@ -27,7 +29,7 @@ pub(super) fn settings(service: &Service) -> channel::Gitea {
 #[track_caller]
 pub(super) fn made(settings: &channel::Gitea) -> Gitea {
     let mut secrets = |_: &SecretRef| Ok(Sensitive::new(format!("{TOKEN}\n")));
-    Gitea::new("ops", settings, &mut secrets).unwrap()
+    Gitea::new(settings, &mut means(&mut secrets)).unwrap()
 }
 
 /// A message of an incident, by its own id.
@@ -355,7 +357,7 @@ fn what_is_wrong_is_said() {
     service.with(|g| assert_eq!(g.issues.len(), 1));
 
     let mut wrong = |_: &SecretRef| Ok(Sensitive::new("other".into()));
-    let mut other = Gitea::new("ops", &settings(&service), &mut wrong).unwrap();
+    let mut other = Gitea::new(&settings(&service), &mut means(&mut wrong)).unwrap();
     assert!(trouble(other.look(soon())).why.contains("401"));
     let failed = trouble(other.send(&message("m2", Occasion::Down), soon()));
     assert!(
@@ -368,7 +370,7 @@ fn what_is_wrong_is_said() {
             repo: repo.into(),
             ..settings(&service)
         };
-        let outcome = Gitea::new("ops", &bad, &mut wrong);
+        let outcome = Gitea::new(&bad, &mut means(&mut wrong));
         assert!(outcome.err().is_some_and(|t| t.hopeless), "{repo}");
     }
 }

@@ -10,6 +10,7 @@ pub mod exec;
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
 pub mod gitea;
+mod means;
 #[cfg(feature = "nostr")]
 pub mod nostr;
 #[cfg(not(feature = "nostr"))]
@@ -23,7 +24,8 @@ pub mod telegram;
 pub mod webhook;
 mod words;
 
-pub use open::{open, secret};
+pub use means::Means;
+pub use open::{has_variables, open};
 
 use std::time::Instant;
 

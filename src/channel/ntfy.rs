@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::ask::{self, Hidden, Request};
-use super::{Channel, Said, Trouble};
+use super::ask::{self, Clock, Hidden, Request};
+use super::{Channel, Means, Said, Trouble, words};
 use crate::model::channel::{
-    self as settings, Heard, Message, Occasion, Question, SecretRef, Sensitive, Value as Setting,
+    self as settings, Heard, Message, Occasion, Question, Sensitive, Value as Setting,
 };
 use crate::model::time::Timestamp;
-use crate::net::{self, Answer};
+use crate::net::{self, Answer, Authorities};
+use crate::sys::host;
 
 /// As long may a message be, in bytes: a longer one becomes a file.
 const MOST_TEXT: usize = 4096;
@@ -41,6 +42,7 @@ pub struct Ntfy {
     topic: String,
     reply_topic: Option<String>,
     token: Option<Sensitive>,
+    authorities: Authorities,
     hidden: Hidden,
 }
 
@@ -49,24 +51,14 @@ impl Ntfy {
     ///
     /// # Errors
     /// A secret cannot be had, or what is there cannot be a topic or a token.
-    pub fn new(
-        _name: &str,
-        settings: &settings::Ntfy,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(settings: &settings::Ntfy, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let mut hidden = Hidden::default();
         let mut topic = |what: &str, setting: &Setting| {
-            let text = match setting {
-                Setting::Plain(text) => text.clone(),
-                Setting::Secret(secret) => secrets(secret)
-                    .map_err(|why| Trouble::passing(format!("{what}: {why}")))?
-                    .reveal()
-                    .to_owned(),
-            };
-            let text = text.trim().to_owned();
-            hidden.hide(&text);
-            match is_topic(&text) {
-                true => Ok(text),
+            let text = means.value(what, setting, &mut hidden)?;
+            // Written out or not: who knows it can read it.
+            hidden.hide(text.reveal());
+            match is_topic(text.reveal()) {
+                true => Ok(text.reveal().to_owned()),
                 false => Err(Trouble::passing(format!(
                     "{what}: that cannot be a topic: 1 to 64 letters, digits, `-` and `_`"
                 ))),
@@ -77,21 +69,23 @@ impl Ntfy {
         let reply = reply
             .map(|setting| topic("reply_topic", setting))
             .transpose()?;
-        let mut token = None;
-        if let Some(secret) = &settings.token {
-            let text = secrets(secret).map_err(|why| Trouble::passing(format!("token: {why}")))?;
-            let text = text.reveal().trim().to_owned();
-            hidden.hide(&text);
-            if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
-                return Err(Trouble::passing("token: that cannot be a token (tk_…)"));
-            }
-            token = Some(Sensitive::new(text));
+        let token = settings.token.as_ref();
+        let token = token
+            .map(|secret| means.secret("token", secret, &mut hidden))
+            .transpose()?;
+        let fine = |token: &Sensitive| {
+            let text = token.reveal();
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+        };
+        if !token.as_ref().is_none_or(fine) {
+            return Err(Trouble::passing("token: that cannot be a token (tk_…)"));
         }
         Ok(Self {
             url: settings.url.trim_end_matches('/').to_owned(),
             topic: own,
             reply_topic: reply,
             token,
+            authorities: means.authorities.clone(),
             hidden,
         })
     }
@@ -105,7 +99,7 @@ impl Ntfy {
 
     /// Makes a request; whatever is not fine is a trouble.
     fn ask(&self, request: Request, what: &str, until: Instant) -> Result<Answer, Trouble> {
-        let request = self.with_token(request);
+        let request = self.with_token(request).believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until)?;
         if ask::is_fine(&answer) {
@@ -164,7 +158,12 @@ impl Ntfy {
     }
 
     /// One line of what lies in the reply topic: its id, and what it says, where that is an answer.
-    fn heard(&self, line: &[u8], open: &[Question]) -> Option<(String, Option<Heard>)> {
+    fn heard(
+        &self,
+        line: &[u8],
+        open: &[Question],
+        clock: Clock,
+    ) -> Option<(String, Option<Heard>)> {
         let event: Value = serde_json::from_slice(line).ok()?;
         if event["event"] != "message" {
             return None;
@@ -176,7 +175,9 @@ impl Ntfy {
             Heard {
                 id: id.to_owned(),
                 who: "someone who knows the topic".to_owned(),
-                at: Timestamp::from_secs(event["time"].as_i64().unwrap_or_default()),
+                at: clock.here(Timestamp::from_secs(
+                    event["time"].as_i64().unwrap_or_default(),
+                )),
                 yes,
                 code: code.map(str::to_owned),
                 subject: asked.map(|question| question.subject.clone()),
@@ -203,8 +204,15 @@ impl Channel for Ntfy {
         };
         let request = Request::post(format!("{}/", self.url), &self.filled(message))
             .header("X-Sequence-ID", &sequence);
-        self.ask(request, "sending the message", until)?;
-        Ok(sequence)
+        let answer = self.ask(request, "sending the message", until)?;
+        match ask::json(&answer).is_some_and(|json| json.is_object()) {
+            true => Ok(sequence),
+            // A proxy's login page is no ntfy.
+            false => Err(Trouble::passing(format!(
+                "sending the message: {} answers, but not as an ntfy server does; is `url` right?",
+                net::host(&self.url).unwrap_or_default()
+            ))),
+        }
     }
 
     fn hear(
@@ -230,7 +238,9 @@ impl Channel for Ntfy {
             // The last one is not whole; it comes next time.
             lines.pop();
         }
-        for (id, heard) in lines.into_iter().filter_map(|line| self.heard(line, open)) {
+        let clock = Clock::of(&answer, host::now());
+        let heard = |line| self.heard(line, open, clock);
+        for (id, heard) in lines.into_iter().filter_map(heard) {
             said.all.extend(heard);
             said.cursor = Some(id);
         }
@@ -289,8 +299,12 @@ fn sequence(id: &str) -> String {
     }
 }
 
-/// What is posted by a button: yes or no, and the code; `None` for whatever else lies there.
+/// What is posted by a button: yes or no, and the code; `None` for whatever else lies there. An answer
+/// as it is given elsewhere is one without a code.
 fn of_answer(text: &str) -> Option<(bool, Option<&str>)> {
+    if let Some(words) = words::read(text) {
+        return Some((words.yes, None));
+    }
     let mut words = text.split_whitespace();
     let yes = match words.next()? {
         word if word.eq_ignore_ascii_case(YES) => true,

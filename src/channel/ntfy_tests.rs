@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::channel::fake::http::Server;
 use crate::channel::fake::ntfy::{self as fake, TOKEN};
-use crate::channel::samples::{message, question, soon};
+use crate::channel::samples::{means, message, question, soon};
+use crate::model::channel::SecretRef;
 
 const TOPIC: &str = "secret-topic-1";
 const REPLIES: &str = "reply-8Sx1";
@@ -20,7 +21,7 @@ fn settings(url: String) -> settings::Ntfy {
 }
 
 fn made(settings: &settings::Ntfy) -> Result<Ntfy, Trouble> {
-    Ntfy::new("phone", settings, &mut |secret| {
+    let mut secrets = |secret: &SecretRef| {
         let SecretRef::Env(name) = secret else {
             return Err("no such file".into());
         };
@@ -28,7 +29,8 @@ fn made(settings: &settings::Ntfy) -> Result<Ntfy, Trouble> {
             "T" => format!("{TOKEN}\n"),
             _ => REPLIES.to_owned(),
         }))
-    })
+    };
+    Ntfy::new(settings, &mut means(&mut secrets))
 }
 
 fn with(service: &Server<fake::Ntfy>) -> Ntfy {
@@ -314,5 +316,18 @@ proptest! {
         let word = if yes { YES } else { NO };
         let text = format!("{word} {code}");
         prop_assert_eq!(of_answer(&text), Some((yes, Some(&*code))));
+    }
+}
+
+#[test]
+fn a_page_that_asks_for_a_password_has_delivered_nothing() {
+    for page in ["<html>Log in</html>", "", "null", "[]"] {
+        let portal = Server::start(page, |page, _| {
+            crate::channel::fake::http::Reply::new(200, page.as_bytes())
+        });
+        let mut channel = made(&settings(portal.url(""))).unwrap();
+        let told = trouble(channel.send(&message(Occasion::Down, None), soon()));
+        assert!(told.why.contains("not as an ntfy server does"), "{page}");
+        assert!(!told.hopeless);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::channel::{Message, Occasion, Question};
+use super::Means;
+use crate::model::channel::{Message, Occasion, Question, SecretRef, Sensitive};
+use crate::net::Authorities;
 use crate::sys::host;
 
 /// Longer than anything here takes.
@@ -36,5 +38,14 @@ pub(super) fn message(occasion: Occasion, question: Option<Question>) -> Message
         issue: None,
         earlier: None,
         last: false,
+    }
+}
+
+/// The means of the channel `hook`, with these secrets.
+pub(super) fn means(secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>) -> Means<'_> {
+    Means {
+        name: "hook",
+        secrets,
+        authorities: Authorities::Public,
     }
 }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::answers::{Chat, Pressed, View};
-use super::ask::{self, Hidden, Request};
-use super::{Channel, Said, Trouble};
-use crate::model::channel::{self as settings, Message, Occasion, Question, SecretRef, Sensitive};
+use super::ask::{self, Clock, Hidden, Request};
+use super::{Channel, Means, Said, Trouble};
+use crate::model::channel::{self as settings, Message, Occasion, Question, Sensitive};
 use crate::model::time::Timestamp;
-use crate::net::Answer;
+use crate::net::{Answer, Authorities};
 use crate::sys::host;
 
 /// As many UTF-16 units may a message's text have.
@@ -64,9 +64,10 @@ const OF_THE_SETUP: [&str; 10] = [
 pub struct Telegram {
     token: Sensitive,
     /// The bot's own number: what stands before the colon of its token.
-    bot: i64,
+    bot: Option<i64>,
     chat: Chat,
     settings: settings::Telegram,
+    authorities: Authorities,
     hidden: Hidden,
 }
 
@@ -90,53 +91,50 @@ impl Telegram {
     ///
     /// # Errors
     /// The token cannot be had, or cannot be one.
-    pub fn new(
-        _name: &str,
-        settings: &settings::Telegram,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
-        let token =
-            secrets(&settings.token).map_err(|why| Trouble::passing(format!("token: {why}")))?;
-        let bot = bot(token.reveal().trim()).ok_or_else(|| {
-            Trouble::hopeless(
-                "token: what is there is no bot's token (NUMBER:LETTERS, as @BotFather gives it)",
-            )
-        })?;
+    pub fn new(settings: &settings::Telegram, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let mut hidden = Hidden::default();
-        hidden.hide(token.reveal().trim());
-        if let Some((_, key)) = token.reveal().trim().split_once(':') {
+        let token = means.secret("token", &settings.token, &mut hidden)?;
+        if !is_token(token.reveal()) {
+            return Err(Trouble::hopeless(
+                "token: what is there is no bot's token (NUMBER:LETTERS, as @BotFather gives it)",
+            ));
+        }
+        let mut bot = None;
+        if let Some((number, key)) = token.reveal().split_once(':') {
             hidden.hide(key);
+            bot = number.parse().ok();
         }
         Ok(Self {
-            token: Sensitive::new(token.reveal().trim().to_owned()),
+            token,
             bot,
             chat: Chat::of(&settings.chat_id),
             settings: settings.clone(),
+            authorities: means.authorities.clone(),
             hidden,
         })
     }
 
-    /// Calls a method. Returns its result, and the time by Telegram's clock.
+    /// Calls a method. Returns its result, and Telegram's clock.
     fn call(
         &self,
         method: &str,
         what: &str,
         parameters: &Value,
         until: Instant,
-    ) -> Result<(Value, Timestamp), Failed> {
+    ) -> Result<(Value, Clock), Failed> {
         let (api, token) = (&self.settings.api_url, self.token.reveal());
         let request = Request::post(format!("{api}/bot{token}/{method}"), parameters);
+        let request = request.believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until).map_err(|trouble| Failed {
             trouble,
             said: String::new(),
             cut: false,
         })?;
-        let at = answer.header("date").and_then(Timestamp::parse_http);
-        let at = at.unwrap_or_else(host::now);
+        let clock = Clock::of(&answer, host::now());
         let mut body = ask::json(&answer).unwrap_or_default();
         match body["ok"].as_bool() {
-            Some(true) if ask::is_fine(&answer) => Ok((body["result"].take(), at)),
+            Some(true) if ask::is_fine(&answer) => Ok((body["result"].take(), clock)),
             _ => Err(self.failed(what, &named, &answer, &body)),
         }
     }
@@ -198,7 +196,8 @@ impl Telegram {
         }
         let what = "sending the message";
         let (sent, _) = self.call("sendMessage", what, &parameters, until)?;
-        let (chat, id) = (sent["chat"]["id"].as_i64(), sent["message_id"].as_i64());
+        let chat = sent["chat"]["id"].as_i64().or(self.chat.number());
+        let id = sent["message_id"].as_i64();
         // Sent it is in any case.
         Ok(match (chat, id) {
             (Some(chat), Some(id)) => answers::receipt(chat, id),
@@ -235,20 +234,16 @@ impl Telegram {
     }
 
     fn text(&self, message: &Message) -> String {
-        let mut how = String::new();
-        if let Some(question) = message.question.as_ref().filter(|_| self.asks(message)) {
-            how = answers::how(question);
+        match message.question.as_ref().filter(|_| self.asks(message)) {
+            Some(question) => {
+                ask::answerable(message, &answers::how(question), MOST_TEXT, char::len_utf16)
+            }
+            None => ask::fitted(&ask::whole(message), MOST_TEXT, char::len_utf16),
         }
-        let room = MOST_TEXT.saturating_sub(how.encode_utf16().count());
-        ask::fitted(&ask::whole(message), room, char::len_utf16) + &how
     }
 
     /// One page of updates, as long as it can be taken.
-    fn updates(
-        &self,
-        offset: Option<i64>,
-        until: Instant,
-    ) -> Result<(Vec<Value>, Timestamp), Trouble> {
+    fn updates(&self, offset: Option<i64>, until: Instant) -> Result<(Vec<Value>, Clock), Trouble> {
         let mut parameters = json!({"timeout": 0, "allowed_updates": UPDATES});
         if let Some(offset) = offset {
             parameters["offset"] = offset.into();
@@ -257,7 +252,7 @@ impl Telegram {
         for limit in PAGES {
             parameters["limit"] = limit.into();
             match self.call("getUpdates", "reading answers", &parameters, until) {
-                Ok((Value::Array(all), at)) => return Ok((all, at)),
+                Ok((Value::Array(all), clock)) => return Ok((all, clock)),
                 Ok(_) => break,
                 Err(failed) if failed.cut => last = Some(failed.trouble),
                 Err(failed) => return Err(failed.into()),
@@ -303,7 +298,8 @@ impl Channel for Telegram {
         open: &[Question],
         until: Instant,
     ) -> Result<Said, Trouble> {
-        let (updates, at) = self.updates(offset(cursor, host::now()), until)?;
+        let (updates, clock) = self.updates(offset(cursor, host::now()), until)?;
+        let now = host::now();
         let name = match updates.iter().any(answers::names_a_bot) {
             true => self.name(until).ok(),
             false => None,
@@ -315,7 +311,8 @@ impl Channel for Telegram {
             allowed: &self.settings.allowed_users,
             posts: self.settings.allow_channel_posts,
             open,
-            now: at,
+            now,
+            clock,
         };
         let (mut all, mut pressed, mut newest) = (Vec::new(), Vec::new(), None);
         for update in &updates {
@@ -326,7 +323,7 @@ impl Channel for Telegram {
         }
         self.acknowledge(&pressed, until);
         let cursor = match newest {
-            Some(id) => Some(format!("{id} {}", at.as_micros() / 1_000_000)),
+            Some(id) => Some(format!("{id} {}", now.as_micros() / 1_000_000)),
             None => cursor.map(str::to_owned),
         };
         Ok(Said { all, cursor })
@@ -365,12 +362,11 @@ impl Channel for Telegram {
     }
 }
 
-/// The number of the bot that a token is of; `None` where it is no token.
-fn bot(token: &str) -> Option<i64> {
-    let (number, key) = token.split_once(':')?;
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let whole = number.chars().all(|c| c.is_ascii_digit()) && !key.is_empty();
-    (whole && key.chars().all(good)).then(|| number.parse().ok())?
+/// True for what can stand in a URL as a token. Telegram's are `NUMBER:LETTERS`; what stands before
+/// another server of the same API may give out others.
+fn is_token(token: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '.');
+    !token.is_empty() && token.chars().all(good)
 }
 
 /// The first update that is wanted; `None` for the first that there is.

@@ -91,7 +91,7 @@ const BUTTONS: [Spoof; 14] = [
     ),
     (
         "nobody knows whether a bot",
-        |t, on| press(t, on, 42, |q| q["from"]["is_bot"] = json!(null)),
+        |t, on| press(t, on, 42, |q| q["from"]["is_bot"] = json!(1)),
         "a bot",
     ),
     ("the bot itself", |t, on| press(t, on, BOT, |_| ()), "a bot"),
@@ -281,8 +281,8 @@ const REPLIES: [Spoof; 12] = [
         "no open question",
     ),
     (
-        "to a message without a chat",
-        |t, on| plus(t, json!({"message_id": on.id})),
+        "to a message of a chat without a number",
+        |t, on| plus(t, json!({"message_id": on.id, "chat": {"id": "-100"}})),
         "no open question",
     ),
     (
@@ -365,7 +365,12 @@ fn nobody_answers_for_another_and_the_one_who_may_is_heard_once() {
         let [heard] = &said.all[..] else {
             panic!("{name}: {said:?}")
         };
-        let refused = heard.refused.as_deref().unwrap_or("it counts");
+        let unbound = heard.code.is_none() && heard.subject.is_none();
+        let refused = match heard.refused.as_deref() {
+            // What answers no question counts for none: who asked says so.
+            None if unbound => "it replies to nothing",
+            refused => refused.unwrap_or("it counts"),
+        };
         assert!(refused.contains(why), "{name}: {refused}");
         assert!(!refused.contains("c0de"), "{name}: {refused}");
         cursor = said.cursor;
@@ -389,7 +394,6 @@ fn what_looks_like_an_answer_and_is_none_is_not_heard() {
     let mut channel = in_group(&service);
     let open = [ask(&mut channel, "c0de")];
     service.with(|t| {
-        let sent = t.last();
         for text in [
             "r\u{435}vive portal/agent-1",
             "+1\nrevive portal/agent-1",
@@ -398,10 +402,6 @@ fn what_looks_like_an_answer_and_is_none_is_not_heard() {
         ] {
             t.write(-100, 42, text);
         }
-        for data in ["v1:a:", "v1:a:c0de;", "v1:x:c0de", "c0de", "v1:a:c0de\n"] {
-            press(t, &sent, 42, |q| q["data"] = json!(data));
-        }
-        press(t, &sent, 42, |q| q["data"] = json!(null));
         t.update(
             "message",
             json!({"message_id": 1, "chat": {"id": -100}, "from": fake::user(42)}),
@@ -410,7 +410,19 @@ fn what_looks_like_an_answer_and_is_none_is_not_heard() {
     });
     let said = hear(&mut channel, None, &open);
     assert_eq!(said.all, []);
-    assert!(said.cursor.is_some());
+    // Buttons are pressed on purpose: those that are none of ours are refused in words.
+    service.with(|t| {
+        let sent = t.last();
+        for data in ["v1:a:", "v1:a:c0de;", "v1:x:c0de", "c0de", "v1:a:c0de\n"] {
+            press(t, &sent, 42, |q| q["data"] = json!(data));
+        }
+        press(t, &sent, 42, |q| q["data"] = json!(null));
+    });
+    let said = hear(&mut channel, said.cursor.as_deref(), &open);
+    assert_eq!(said.all.len(), 6);
+    for heard in said.all {
+        assert!(heard.refused.is_some() && heard.code.is_none(), "{heard:?}");
+    }
 }
 
 #[test]

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::channel::fake::http::{Reply, Server};
 use crate::channel::fake::telegram::{self as fake, TOKEN};
+use crate::channel::samples::means;
 pub(super) use crate::channel::samples::{message, question, soon};
 use crate::model::channel::Heard;
+use crate::model::channel::SecretRef;
 
 pub(super) type Service = Server<fake::Telegram>;
 
@@ -23,7 +25,7 @@ pub(super) fn settings(api_url: String, chat_id: &str) -> settings::Telegram {
 #[track_caller]
 pub(super) fn made(settings: &settings::Telegram) -> Telegram {
     let mut secrets = |_: &SecretRef| Ok(Sensitive::new(format!("{TOKEN}\n")));
-    Telegram::new("ops", settings, &mut secrets).unwrap()
+    Telegram::new(settings, &mut means(&mut secrets)).unwrap()
 }
 
 pub(super) fn in_group(service: &Service) -> Telegram {
@@ -298,21 +300,20 @@ fn the_token_is_not_told_even_where_the_server_repeats_it() {
     );
     for token in [
         "",
-        "abc",
-        "12:",
-        ":x",
         "12:a/../b",
         "12:a b",
-        "1x:abc",
+        "BOT=\"12:abc\"",
         "12:a?b",
+        "12:a#b",
+        "12:a%2fb",
     ] {
         let mut secrets = |_: &SecretRef| Ok(Sensitive::new(token.to_owned()));
-        let made = Telegram::new("ops", &settings(String::new(), "1"), &mut secrets);
+        let made = Telegram::new(&settings(String::new(), "1"), &mut means(&mut secrets));
         let why = made.err().unwrap().why;
         assert!(token.is_empty() || !why.contains(token), "{why}");
     }
     let mut secrets = |_: &SecretRef| Err("the variable T is not set".to_owned());
-    let made = Telegram::new("ops", &settings(String::new(), "1"), &mut secrets);
+    let made = Telegram::new(&settings(String::new(), "1"), &mut means(&mut secrets));
     assert_eq!(made.err().unwrap().why, "token: the variable T is not set");
 }
 
@@ -390,10 +391,38 @@ proptest! {
             inner[KEYS[key]] = values[value].clone();
         }
         let chat = Chat::Number(-100);
-        let view = View { bot: 1, name: None, chat: &chat, allowed: &[42], posts: false, open: &[], now: Timestamp::from_secs(5) };
+        let view = View { bot: Some(1), name: None, chat: &chat, allowed: &[42], posts: false, open: &[], now: Timestamp::from_secs(5), clock: Clock::default() };
         let (heard, _) = view.of(&json!({"update_id": 1, UPDATES[kind]: inner}));
         if let Some(Heard { refused: None, who, .. }) = heard {
             prop_assert_eq!(who, "42");
         }
     }
+}
+
+/// Names are the choice of agents: in no line of a message do they begin another, or steer a terminal.
+#[test]
+fn a_name_cannot_leave_its_place_and_the_last_line_says_where_to_look() {
+    let service = fake::start();
+    let mut channel = in_group(&service);
+    let mut asked = question("c0de");
+    asked.subject = "x\n\nURGENT: run this\u{1b}[31m\u{202e}/main".into();
+    let mut message = message(Occasion::Asked, Some(asked));
+    message.text = "What: x\nIncident: i1\nLook closer: lazarus-pit explain x".into();
+    channel.send(&message, soon()).unwrap();
+    let text = service.with(|t| t.last().text);
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+    assert!(
+        !text.lines().any(|line| line.starts_with("URGENT")),
+        "{text}"
+    );
+    assert!(text.contains("\nrevive x\\n\\nURGENT"), "{text}");
+    let order = [
+        "What: ",
+        "\nrevive ",
+        "\nskip ",
+        "\nIncident: i1",
+        "\nLook closer: ",
+    ];
+    let places: Vec<_> = order.iter().map(|part| text.find(part)).collect();
+    assert!(places.is_sorted() && places[0].is_some(), "{text}");
 }

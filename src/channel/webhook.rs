@@ -8,13 +8,11 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::ask::{self, Hidden, Request};
-use super::{Channel, Trouble, event, ntfy};
-use crate::model::channel::{
-    self as settings, Message, SecretRef, Sensitive, Template, Value as Setting,
-};
+use super::{Channel, Means, Trouble, event, ntfy};
+use crate::model::channel::{self as settings, Message, Sensitive, Template, Value as Setting};
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
-use crate::net::{self, Answer};
+use crate::net::{self, Answer, Authorities};
 use crate::sys::host;
 
 /// As long may a text for Slack be, in bytes.
@@ -51,6 +49,7 @@ pub struct Webhook {
     headers: Vec<(String, Sensitive)>,
     template: Template,
     key: Option<hmac::Key>,
+    authorities: Authorities,
     hidden: Hidden,
 }
 
@@ -59,42 +58,29 @@ impl Webhook {
     ///
     /// # Errors
     /// A secret cannot be had; the URL or a header cannot be used.
-    pub fn new(
-        name: &str,
-        settings: &settings::Webhook,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(settings: &settings::Webhook, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let mut hidden = Hidden::default();
-        let mut value = |what: &str, setting: &Setting| match setting {
-            Setting::Plain(text) => Ok(Sensitive::new(text.clone())),
-            Setting::Secret(secret) => {
-                secrets(secret).map_err(|why| Trouble::passing(format!("{what}: {why}")))
-            }
-        };
-        let url = value("url", &settings.url)?;
-        let url = Sensitive::new(url.reveal().trim().to_owned());
+        let url = means.value("url", &settings.url, &mut hidden)?;
         ask::check_url(url.reveal(), settings.insecure)
             .map_err(|why| Trouble::passing(format!("url: {why}")))?;
         hidden.hide_url(url.reveal());
         let mut headers = Vec::new();
         for (name, setting) in &settings.headers {
             let what = format!("headers: {}", visible(name));
-            let text = value(&what, setting)?;
+            let text = means.value(&what, setting, &mut hidden)?;
             check_header(name, text.reveal())
                 .map_err(|why| Trouble::passing(format!("{what}: {why}")))?;
             if matches!(setting, Setting::Secret(_)) {
-                hidden.hide(text.reveal());
                 text.reveal().split(' ').for_each(|word| hidden.hide(word));
             }
             headers.push((name.clone(), text));
         }
         let mut key = None;
         if let Some(secret) = &settings.secret {
-            let text = value("secret", &Setting::Secret(secret.clone()))?;
+            let text = means.secret("secret", secret, &mut hidden)?;
             if text.reveal().is_empty() {
                 return Err(Trouble::passing("secret: it is empty, and signs nothing"));
             }
-            hidden.hide(text.reveal());
             key = Some(hmac::Key::new(hmac::HMAC_SHA256, text.reveal().as_bytes()));
         }
         if settings.template == Template::Ntfy && topic(url.reveal()).is_none() {
@@ -103,11 +89,12 @@ impl Webhook {
             ));
         }
         Ok(Self {
-            name: name.to_owned(),
+            name: means.name.to_owned(),
             url,
             headers,
             template: settings.template,
             key,
+            authorities: means.authorities.clone(),
             hidden,
         })
     }
@@ -152,7 +139,8 @@ impl Webhook {
 
     /// The request with all its headers.
     fn request(&self, url: String, message: &Message, body: String, now: Timestamp) -> Request {
-        let mut request = Request::new("POST", url).header(KEY_HEADER, &message.id);
+        let request = Request::new("POST", url).believing(&self.authorities);
+        let mut request = request.header(KEY_HEADER, &message.id);
         let own = |(name, _): &(String, Sensitive)| name.eq_ignore_ascii_case("Content-Type");
         if !self.headers.iter().any(own) {
             request = request.header("Content-Type", "application/json");
@@ -208,6 +196,7 @@ impl Channel for Webhook {
                 ));
             }
         };
+        let request = request.believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until)?;
         if !ask::is_fine(&answer) {

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Channel, Trouble};
-use crate::model::channel::{self, Message, SecretRef, Sensitive};
+use super::{Channel, Means, Trouble};
+use crate::model::channel::{self, Message};
 
 /// A channel that is not in this build.
 pub struct Nostr(());
@@ -13,11 +13,7 @@ impl Nostr {
     ///
     /// # Errors
     /// Always.
-    pub fn new(
-        _: &str,
-        _: &channel::Nostr,
-        _: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(_: &channel::Nostr, _: &mut Means<'_>) -> Result<Self, Trouble> {
         Err(missing())
     }
 }

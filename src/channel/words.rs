@@ -54,6 +54,13 @@ pub(super) fn read(text: &str) -> Option<Words> {
     Some(Words { yes, name, to })
 }
 
+/// True where a name, as people write it, is that of a subject or of the cell that it is in.
+pub(super) fn is_named(subject: &str, name: &str) -> bool {
+    let subject = visible(subject);
+    let cell = subject.split_once('/').map(|(cell, _)| cell);
+    name == subject || Some(name) == cell
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -144,6 +144,9 @@ pub struct CheckArgs {
     /// Act even where mass-failure protection would hold
     #[arg(long)]
     pub force: bool,
+    /// A keeper starts this run
+    #[arg(long, hide = true)]
+    pub woken: bool,
     /// As `status --json` (an earlier tool's option)
     #[arg(long, conflicts_with = "list_cells")]
     pub status: bool,

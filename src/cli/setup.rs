@@ -183,6 +183,7 @@ impl Setup {
             plans: self.plans,
             no_act: args.no_act,
             force: args.force,
+            woken: args.woken,
             trust: self.trust,
             warnings: self.warnings,
             began,

@@ -1,6 +1,7 @@
 //! Channels, checked: every key belongs to its kind, secrets are named and never written, and
 //! nothing but loopback is talked to without TLS unless the operator says so.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::http::Uri;
@@ -33,15 +34,15 @@ impl Check<'_, '_> {
                 self.problems.error(name.place, message);
             }
             let name = name.value;
-            let kind = self.channel(raw);
-            channels.extend(kind.map(|kind| Channel { name, kind }));
+            let channel = self.channel(raw);
+            channels.extend(channel.map(|(kind, ca)| Channel { name, kind, ca }));
         }
         channels.sort_by(|a, b| a.name.cmp(&b.name));
         channels
     }
 
     /// `None` where something is wrong, which has been told.
-    fn channel(&mut self, raw: Spanned<RawChannel>) -> Option<Kind> {
+    fn channel(&mut self, raw: Spanned<RawChannel>) -> Option<(Kind, Option<PathBuf>)> {
         let mut keys = Keys {
             place: raw.value.kind.place,
             kind: raw.value.kind.value,
@@ -57,8 +58,19 @@ impl Check<'_, '_> {
             RawKind::Webhook => self.webhook(&mut keys),
             RawKind::Exec => self.exec(&mut keys),
         };
+        let ca = match keys.kind {
+            RawKind::Exec => None,
+            _ => keys.raw.ca.take(),
+        };
         self.left_over(&mut keys);
-        kind
+        let ca = ca.and_then(|Spanned { value, place }| match self.resolve(&value) {
+            Ok(path) => Some(path),
+            Err(message) => {
+                self.problems.error(place, message);
+                None
+            }
+        });
+        Some((kind?, ca))
     }
 
     fn telegram(&mut self, keys: &mut Keys) -> Option<Kind> {
@@ -312,6 +324,7 @@ impl Check<'_, '_> {
             ("secret", place(&raw.secret)),
             ("command", place(&raw.command)),
             ("timeout", place(&raw.timeout)),
+            ("ca", place(&raw.ca)),
             ("insecure", place(&raw.insecure)),
         ];
         for (key, place) in left {

@@ -77,6 +77,10 @@ pub struct RawChannel {
     /// exec: how long it may take. Default 10s.
     #[serde(default)]
     pub timeout: Option<Spanned<Span>>,
+    /// A PEM file with the authorities whose certificates are believed, in place of the public ones:
+    /// for servers of your own.
+    #[serde(default)]
+    pub ca: Option<Spanned<String>>,
     /// Whether servers beyond loopback may be talked to without TLS. Default false.
     #[serde(default)]
     pub insecure: Option<Spanned<bool>>,

@@ -36,7 +36,7 @@ pub fn event(
         at: heard.at.min(now),
         ..heard.clone()
     };
-    let ruled = judge(state, plans, channel, heard);
+    let ruled = judge(state, plans, channel, heard, now);
     let subject = match &ruled {
         Ok((subject, _)) => Some((*subject).to_owned()),
         Err(refused) => refused.subject.clone(),
@@ -93,6 +93,7 @@ fn judge<'s>(
     plans: &PlanSet,
     channel: &str,
     heard: &Heard,
+    now: Timestamp,
 ) -> Result<(&'s str, &'s Approval), Refused> {
     if let Some(why) = &heard.refused {
         let why = shortened(&visible(why), 300).into_owned();
@@ -121,15 +122,15 @@ fn judge<'s>(
         let why = "another question took this one's place, or its incident is over".to_owned();
         return refuse("stale", who, why);
     }
-    if heard.at >= asked.expires_at {
+    // What is told in whole seconds may be up to one later; what is read in time is in time.
+    if now >= asked.expires_at && heard.at.plus(GRAIN) > asked.expires_at {
         let why = format!(
             "it came at {}, and the question expired at {}",
             heard.at, asked.expires_at
         );
         return refuse("expired", who, why);
     }
-    // Whoever names its code has seen the question, whatever the service's clock says.
-    if heard.code.is_none() && heard.at.plus(GRAIN) < asked.asked_at {
+    if heard.at.plus(GRAIN) < asked.asked_at {
         let why = format!(
             "it is from {}, and the question from {}",
             heard.at, asked.asked_at
@@ -154,7 +155,7 @@ fn find<'s>(
     channel: &str,
     heard: &Heard,
 ) -> Result<(&'s str, &'s Approval), Refused> {
-    let mut last = None;
+    let (mut last, mut of_cell) = (None, Vec::new());
     for (subject, told) in &state.told {
         for incident in &told.incidents {
             let marks = incident.channels.get(channel);
@@ -166,14 +167,31 @@ fn find<'s>(
                 (None, Some(name)) => *name == *subject || *name == *visible(subject),
                 (None, None) => false,
             };
-            let question = post::question(state, subject, &asked.code);
-            if let Some(question) = question.filter(|_| named) {
+            let Some(question) = post::question(state, subject, &asked.code) else {
+                continue;
+            };
+            if named {
                 last = Some((subject.as_str(), question));
+            }
+            let agent = subject.split_once('/').filter(|_| heard.code.is_none());
+            if agent.is_some_and(|(cell, _)| heard.subject.as_deref() == Some(&*visible(cell)))
+                && question.answer.is_none()
+            {
+                of_cell.push((subject.as_str(), question));
             }
         }
     }
     if let Some(found) = last {
         return Ok(found);
+    }
+    // A bare cell stands for its agents: it is clear who is meant where one of them is asked about.
+    match (of_cell.pop(), of_cell.is_empty()) {
+        (Some(found), true) => return Ok(found),
+        (Some(_), false) => {
+            let why = "several agents of that cell are asked about: name the one".to_owned();
+            return refuse("unknown", None, why);
+        }
+        (None, _) => {}
     }
     match (&heard.code, &heard.subject) {
         (Some(_), _) => refuse(
@@ -193,3 +211,7 @@ fn find<'s>(
         ),
     }
 }
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

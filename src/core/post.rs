@@ -255,8 +255,9 @@ pub(super) fn tidy(state: &mut State, now: Timestamp, told: bool) {
             .for_each(|at| *at = (*at).min(now));
         let counts = |at: &Timestamp| now.since(*at) < FLAPPING_WITHIN;
         told_of.opened.retain(counts);
+        let flaps = told_of.opened.len() > MOST_INCIDENTS;
         told_of.incidents.retain(|incident| {
-            let flaps = incident.channels.values().any(|m| m.flapping && !m.over);
+            let flaps = flaps && incident.channels.values().any(|m| m.flapping);
             let told_of =
                 !incident.channels.is_empty() && incident.channels.values().all(|m| m.over);
             !told || !(incident.closed.is_some() || told_of) || flaps

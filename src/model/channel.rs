@@ -56,6 +56,9 @@ pub struct Channel {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// A PEM file with the authorities whose certificates are believed there, and no others; the
+    /// public ones where absent.
+    pub ca: Option<PathBuf>,
 }
 
 impl Channel {
@@ -305,6 +308,21 @@ pub struct Message {
     /// True for the last message of an incident: an issue about it is closed with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub last: bool,
+}
+
+/// How the last lines of a message's text begin: those that say where to look further.
+pub const CLOSING: &str = "Incident: ";
+
+impl Message {
+    /// Its text, and the lines at its end that say where to look further. How to answer stands
+    /// between the two.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        let at = self.text.rfind(&format!("\n{CLOSING}"));
+        at.map_or((&self.text, ""), |at| {
+            (&self.text[..at], &self.text[at + 1..])
+        })
+    }
 }
 
 /// A question as a channel puts it.

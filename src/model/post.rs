@@ -111,6 +111,9 @@ pub struct Marks {
     /// True once it was told that the attempts are used up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exhausted: bool,
+    /// After how many attempts in the incident that was so: more may become free and be used up, too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exhausted_after: u32,
     /// True once it was told that the subject flaps.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flapping: bool,

@@ -77,6 +77,8 @@ pub struct Request {
     pub no_act: bool,
     /// `--force`: act even where mass-failure protection would hold.
     pub force: bool,
+    /// A keeper has started it: secrets that are in the environment of other runs are not in its.
+    pub woken: bool,
     /// Whose files are believed.
     pub trust: Trust,
     /// What came up before the run began.

@@ -3,75 +3,25 @@
 
 use std::fs;
 
-use serde_json::Value;
-
-use crate::fake::http::Server;
 use crate::fake::telegram::{self, TOKEN, Telegram};
-use crate::later::{eventually, plans};
-use crate::output::Run;
-use crate::store::{journal, state_is_the_journal};
-use crate::world::{World, is_root};
+use crate::later::{Later, eventually, plans};
+use crate::people::{PLAN, People, VARIABLE};
+use crate::world::{is_root, tool};
 
-const PLAN: &str = "name: ask\npolicy: ask\nsteps: [{run: [sh, -c, 'echo x >> MARKS']}]\napproval: {expires: 5m, channels: tg}\nnotify: {channels: tg}\n";
-
-struct Scene {
-    world: World,
-    server: Server<Telegram>,
-}
-
-fn scene() -> Scene {
-    let world = World::new();
-    world.cell("a").cell("b").beat("a", 900);
+fn scene() -> People<Telegram> {
     let server = telegram::start();
-    world.config(&format!(
-        "channels: {{tg: {{kind: telegram, token: {{env: BOT}}, chat_id: 42, allowed_users: [42], api_url: '{}'}}}}\n",
+    let settings = format!(
+        "kind: telegram, token: {{env: CHANNEL_SECRET}}, chat_id: 42, allowed_users: [42], api_url: '{}'",
         server.url("")
-    ));
-    let marks = world.base().join("home/marks");
-    plans(&world, &PLAN.replace("MARKS", &marks.display().to_string()));
-    Scene { world, server }
+    );
+    People::new(server, &settings, TOKEN)
 }
 
-impl Scene {
-    fn run(&self, args: &[&str]) -> Run {
-        let run = self
-            .world
-            .cmd(args)
-            .env("BOT", TOKEN)
-            .env("RUST_LOG", "trace")
-            .run();
-        assert!(!run.to_string().contains("CANARY"), "{run}");
-        run
-    }
-
-    fn check(&self) -> Run {
-        self.run(&["--json"])
-    }
-
-    fn marks(&self) -> usize {
-        let path = self.world.base().join("home/marks");
-        fs::read_to_string(path).unwrap_or_default().lines().count()
-    }
-
-    fn events(&self, kind: &str) -> Vec<Value> {
-        let mut all = journal(&self.world);
-        all.retain(|e| e["event"] == kind);
-        all
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.server
-            .with(|t| t.sent.iter().map(|s| s.text.clone()).collect())
-    }
-
-    /// No secret stands in anything that was written.
-    fn is_clean(&self) {
-        for (path, bytes) in self.world.tree() {
-            let text = String::from_utf8_lossy(&bytes);
-            assert!(!text.contains("CANARY"), "{}", path.display());
-        }
-        state_is_the_journal(&self.world);
-    }
+/// The texts that the chat shows, each message once.
+fn shown(scene: &People<Telegram>) -> Vec<String> {
+    scene
+        .server
+        .with(|t| t.sent.iter().map(|s| s.text.clone()).collect())
 }
 
 #[test]
@@ -81,14 +31,14 @@ fn asked_answered_by_a_button_revived_and_recovered() {
     run.code(1);
     assert_eq!(run.verdict("a/main"), Some("awaiting_approval"), "{run}");
     // One message both tells and asks.
-    assert_eq!(scene.texts().len(), 1, "{:?}", scene.texts());
+    assert_eq!(shown(&scene).len(), 1, "{:?}", shown(&scene));
     let status = scene.run(&["status", "--json"]);
     let asked = &status.json()["subjects"][0]["approval"];
-    assert_eq!(asked["channels"][0], "tg", "{status}");
-    scene.run(&["status"]).stdout_has("on tg and in the shell");
+    assert_eq!(asked["channels"][0], "ch", "{status}");
+    scene.run(&["status"]).stdout_has("on ch and in the shell");
     // Nothing is asked twice, and nobody waits.
     scene.check().code(1);
-    assert_eq!(scene.texts().len(), 1);
+    assert_eq!(shown(&scene).len(), 1);
     assert_eq!(scene.marks(), 0);
 
     scene.server.with(|t| t.press(&t.last().clone(), 42, true));
@@ -98,18 +48,18 @@ fn asked_answered_by_a_button_revived_and_recovered() {
     assert_eq!(scene.marks(), 1);
     let approved = scene.events("approved");
     assert_eq!(approved.len(), 1);
-    assert_eq!(approved[0]["actor"], "channel:tg:42");
+    assert_eq!(approved[0]["actor"], "channel:ch:42");
     // The question is edited, and the restart told.
-    let texts = scene.texts();
-    assert!(texts[0].contains("agreed to by channel:tg:42"), "{texts:?}");
+    let texts = shown(&scene);
+    assert!(texts[0].contains("agreed to by channel:ch:42"), "{texts:?}");
     assert!(texts[1].contains("restarted (attempt 1)"), "{texts:?}");
     scene.world.beat("a", 0);
     scene.check().code(0);
-    let texts = scene.texts();
+    let texts = shown(&scene);
     assert!(texts[2].contains("recovered after"), "{texts:?}");
-    assert!(texts[2].contains("channel:tg:42 had agreed"), "{texts:?}");
-    scene.run(&["history"]).stdout_has("channel:tg:42");
-    scene.is_clean();
+    assert!(texts[2].contains("channel:ch:42 had agreed"), "{texts:?}");
+    scene.run(&["history"]).stdout_has("channel:ch:42");
+    scene.is_settled();
 }
 
 #[test]
@@ -121,9 +71,9 @@ fn a_no_by_word_is_a_no() {
     run.code(2);
     assert_eq!(run.verdict("a/main"), Some("denied"), "{run}");
     assert_eq!(scene.marks(), 0);
-    assert_eq!(scene.events("denied")[0]["actor"], "channel:tg:42");
-    assert!(scene.texts()[0].contains("refused by channel:tg:42"));
-    scene.is_clean();
+    assert_eq!(scene.events("denied")[0]["actor"], "channel:ch:42");
+    assert!(shown(&scene)[0].contains("refused by channel:ch:42"));
+    scene.is_settled();
 }
 
 #[test]
@@ -161,27 +111,25 @@ fn what_binds_to_nothing_approves_nothing_and_is_recorded() {
         .filter(|e| e["reason"] == "answered")
         .count();
     assert_eq!(answered, 2);
-    scene.is_clean();
+    scene.is_settled();
 }
 
 #[test]
 fn a_changed_plan_is_asked_anew() {
     let scene = scene();
     scene.check();
-    let marks = scene.world.base().join("home/marks");
-    let plan = PLAN.replace("MARKS", &marks.display().to_string());
-    plans(&scene.world, &plan.replace("expires: 5m", "expires: 6m"));
+    scene.plan(&PLAN.replace("expires: 5m", "expires: 6m"));
     scene.server.with(|t| t.press(&t.last().clone(), 42, true));
     let run = scene.check();
     assert_eq!(run.verdict("a/main"), Some("awaiting_approval"), "{run}");
     assert_eq!(scene.marks(), 0);
     assert_eq!(scene.events("heard")[0]["reason"], "plan_changed");
     // The old question says that it is none, and the new one is there.
-    let texts = scene.texts();
+    let texts = shown(&scene);
     assert_eq!(texts.len(), 2, "{texts:?}");
     scene.server.with(|t| t.press(&t.last().clone(), 42, true));
     assert_eq!(scene.check().verdict("a/main"), Some("revive"));
-    scene.is_clean();
+    scene.is_settled();
 }
 
 #[test]
@@ -191,14 +139,14 @@ fn the_shell_s_word_edits_the_question() {
     let asked = scene.server.with(|t| t.last());
     scene.run(&["approve", "a"]).code(0);
     assert_eq!(scene.check().verdict("a/main"), Some("revive"));
-    let texts = scene.texts();
+    let texts = shown(&scene);
     assert!(texts[0].contains("agreed to by operator:"), "{texts:?}");
     // Whoever presses now is told nothing new, and it is written down.
     scene.server.with(|t| t.press(&asked, 42, false));
     scene.check();
     assert_eq!(scene.events("heard")[0]["reason"], "answered");
     assert_eq!(scene.marks(), 1);
-    scene.is_clean();
+    scene.is_settled();
 }
 
 #[test]
@@ -208,7 +156,7 @@ fn an_agent_never_gets_a_channel_s_secret() {
     plans(
         &scene.world,
         &format!(
-            "policy: auto\nsteps: [{{spawn: {{command: [sh, -c, 'env > {0}.part; mv {0}.part {0}'], env_pass: [BOT, OTHER]{1}}}}}]\nnotify: {{channels: tg}}\n",
+            "policy: auto\nsteps: [{{spawn: {{command: [sh, -c, 'env > {0}.part; mv {0}.part {0}'], env_pass: [CHANNEL_SECRET, OTHER]{1}}}}}]\nnotify: {{channels: ch}}\n",
             out.display(),
             if is_root() { ", user: root" } else { "" }
         ),
@@ -216,7 +164,7 @@ fn an_agent_never_gets_a_channel_s_secret() {
     let run = scene
         .world
         .cmd(&["--json"])
-        .env("BOT", TOKEN)
+        .env(VARIABLE, TOKEN)
         .env("OTHER", "passed")
         .run();
     assert_eq!(run.list("actions")[0]["result"], "ok", "{run}");
@@ -225,4 +173,67 @@ fn an_agent_never_gets_a_channel_s_secret() {
         seen.contains("OTHER=passed") && !seen.contains("CANARY"),
         "{seen}"
     );
+}
+
+/// After a week without updates Telegram numbers them anew, from anywhere: lower than the cursor.
+#[test]
+fn after_a_week_of_silence_an_answer_is_heard() {
+    if !tool("faketime") {
+        return;
+    }
+    let scene = scene();
+    scene.world.remove("b");
+    scene.check();
+    scene.server.with(|t| t.write(42, 42, "hello"));
+    scene.decides("awaiting_approval");
+    let mut later = Later::new(&scene.world).with(VARIABLE, TOKEN);
+    later.pass(8 * 86_400).run(&["--json"]);
+    let run = later.next();
+    assert_eq!(run.verdict("a/main"), Some("awaiting_approval"), "{run}");
+    scene.server.with(|t| {
+        t.a_week_passes();
+        t.press(&t.question(), 42, true);
+    });
+    let run = later.next();
+    assert_eq!(run.verdict("a/main"), Some("revive"), "{run}");
+    assert_eq!(scene.marks(), 1);
+}
+
+/// A button counts when it is read, by the clock that asked, whatever the service's clock says.
+#[test]
+fn a_button_that_is_read_too_late_counts_no_more() {
+    if !tool("faketime") {
+        return;
+    }
+    let scene = scene();
+    scene.check();
+    scene.server.with(|t| t.press(&t.last(), 42, true));
+    let mut later = Later::new(&scene.world).with(VARIABLE, TOKEN);
+    let run = later.pass(600).check();
+    assert_eq!(run.verdict("a/main"), Some("expired"), "{run}");
+    assert_eq!(scene.events("heard")[0]["reason"], "expired");
+    assert_eq!(scene.marks(), 0);
+}
+
+/// When an agent ends, its keeper starts a run; it has not got the token, and leaves the rest to one
+/// that has.
+#[test]
+fn what_a_woken_run_has_to_tell_waits_for_one_that_knows_the_secret() {
+    let scene = scene();
+    let user = if is_root() { ", user: root" } else { "" };
+    scene.plan(&format!(
+        "policy: auto\nsteps: [{{spawn: {{command: ['false']{user}}}}}]\nlimits: {{attempts: 1}}\nnotify: {{channels: ch}}\n"
+    ));
+    scene.check();
+    // What the checker started, and what its keeper did.
+    eventually(|| (scene.events("run_finished").len() == 2).then_some(()));
+    let woken = &scene.events("run_started")[1];
+    assert!(!woken["scope"].is_null(), "{woken}");
+    assert_eq!(shown(&scene).len(), 1, "{:?}", shown(&scene));
+    let queued = scene.events("queued");
+    assert_eq!(queued.len(), 2, "{queued:?}");
+    assert!(scene.events("notify_failed").is_empty());
+    scene.check();
+    assert_eq!(shown(&scene).len(), 2, "{:?}", shown(&scene));
+    scene.is_settled();
 }

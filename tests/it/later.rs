@@ -11,11 +11,20 @@ pub(crate) struct Later<'w> {
     pub(crate) world: &'w World,
     /// How many seconds from the true time its clock is.
     pub(crate) off: i64,
+    /// Environment variables that runs get beside.
+    env: Vec<(String, String)>,
 }
 
 impl<'w> Later<'w> {
     pub(crate) fn new(world: &'w World) -> Self {
-        Self { world, off: 0 }
+        let env = Vec::new();
+        Self { world, off: 0, env }
+    }
+
+    /// With one more environment variable in each run.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// So many seconds later.
@@ -38,7 +47,11 @@ impl<'w> Later<'w> {
 
     /// Any command of the program, at this time.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        let run = self.world.cmd(args).clock(self.off).run();
+        let mut cmd = self.world.cmd(args);
+        for (name, value) in &self.env {
+            cmd = cmd.env(name, value);
+        }
+        let run = cmd.clock(self.off).run();
         run.survived();
         run
     }

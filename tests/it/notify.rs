@@ -227,10 +227,11 @@ fn a_dead_and_a_hanging_channel_delay_nothing_and_nobody() {
     let failed = events(&world, "notify_failed");
     assert_eq!(failed.len(), 2, "{failed:?}");
     assert!(failed.iter().all(|e| e["until"].is_string()));
-    // They are left alone for a while, and the exit is that of the agents.
-    let run = world.run(&["--json"]);
-    run.code(1);
-    assert_eq!(events(&world, "notify_failed").len(), 2);
+    // They are tried once more, then left alone for a while; and the exit is that of the agents.
+    for _ in 0..3 {
+        world.run(&["--json"]).code(1);
+    }
+    assert_eq!(events(&world, "notify_failed").len(), 4);
     state_is_the_journal(&world);
 }
 
@@ -288,6 +289,46 @@ fn a_service_is_left_alone_for_as_long_as_it_asks() {
     assert!(outbox(&world, "hook").is_empty());
 }
 
+/// What is refused for what it is may be the fault of the setup: it is kept for an hour, in its order.
+#[test]
+fn what_is_refused_is_kept_for_an_hour() {
+    if !tool("faketime") {
+        return;
+    }
+    let server = Server::start(400_u16, |status, _| Reply::new(*status, "no"));
+    let world = World::new();
+    world.cell("a").beat("a", 900);
+    world.config(&format!(
+        "channels: {{hook: {{kind: webhook, url: '{}'}}}}\n",
+        server.url("/hook")
+    ));
+    plans(&world, "policy: never\nnotify: {channels: hook}\n");
+    let mut later = Later::new(&world);
+    later.run(&["--json"]);
+    later.pass(60).beat("a", 0).run(&["--json"]);
+    assert_eq!(outbox(&world, "hook").len(), 2);
+    server.with(|status| *status = 200);
+    server.requests();
+    later.pass(600).beat("a", 0).run(&["--json"]);
+    let titles: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|r| r.json()["title"].clone())
+        .collect();
+    assert_eq!(titles[0], "a/main: down", "{titles:?}");
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(outbox(&world, "hook").is_empty());
+    // One that is refused for longer holds up nobody.
+    server.with(|status| *status = 422);
+    later.pass(60).beat("a", 900).run(&["--json"]);
+    later.pass(3700).run(&["--json"]);
+    later.pass(1000).run(&["--json"]);
+    let given_up = events(&world, "notify_failed");
+    let given_up = given_up.iter().filter(|e| e["reason"] == "hopeless");
+    assert!(given_up.count() >= 1, "{:?}", outbox(&world, "hook"));
+    state_is_the_journal(&world);
+}
+
 #[test]
 fn a_channel_is_tried() {
     let world = World::new();
@@ -321,19 +362,47 @@ fn a_subject_that_flaps_is_told_of_once_as_such() {
         later.pass(60).beat("a", 900).run(&["--json"]);
         later.pass(60).beat("a", 0).run(&["--json"]);
     }
+    // That it goes down again and again is told once; that it is back, each time.
     let told = occasions(&path);
-    let flapping = told.iter().filter(|o| *o == "flapping").count();
-    assert_eq!(flapping, 1, "{told:?}");
-    assert_eq!(told.last().unwrap(), "flapping", "{told:?}");
+    let count = |what: &str| told.iter().filter(|o| *o == what).count();
+    let counted = [count("down"), count("flapping"), count("recovered")];
+    assert_eq!(counted, [4, 1, 7], "{told:?}");
+    // Calm for an hour, it is told of as ever.
     later.pass(3700).beat("a", 0).run(&["--json"]);
-    later.pass(60).beat("a", 0).run(&["--json"]);
-    let told = occasions(&path);
-    assert_eq!(
-        told[told.len() - 2..],
-        ["flapping", "recovered"],
-        "{told:?}"
-    );
+    later.pass(60).beat("a", 900).run(&["--json"]);
+    assert_eq!(occasions(&path).last().unwrap(), "down");
+    assert_eq!(occasions(&path).len(), 13);
     state_is_the_journal(&world);
+}
+
+/// The same where another thing is told of the incident in which it begins to flap.
+#[test]
+fn a_subject_that_flaps_is_told_of_as_such_with_what_matters_more() {
+    if !tool("faketime") {
+        return;
+    }
+    let world = World::new();
+    world.cell("a");
+    let path = noting(&world, "");
+    plans(
+        &world,
+        "policy: auto\nsteps: [{run: ['true']}]\nlimits: {attempts: 4, within: 6h}\nnotify: {channels: ops}\n",
+    );
+    let mut later = Later::new(&world);
+    for _ in 0..5 {
+        later.pass(60).beat("a", 900).run(&["--json"]);
+        later.pass(60).beat("a", 0).run(&["--json"]);
+    }
+    let all = notes(&path);
+    let titles: Vec<&str> = all.iter().map(|n| n["title"].as_str().unwrap()).collect();
+    let [.., told, over] = &titles[..] else {
+        panic!("{titles:?}");
+    };
+    assert!(
+        told.starts_with("a/main: flapping, attempts used up"),
+        "{titles:?}"
+    );
+    assert!(over.starts_with("a/main: recovered after"), "{titles:?}");
 }
 
 #[test]

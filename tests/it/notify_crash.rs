@@ -1,9 +1,22 @@
 //! A run that tells, killed at each of its calls in turn: the message is not lost, and sent twice at
 //! most, with the same id.
 
-use crate::fake::http::{Reply, Server};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::fake::gitea::Gitea;
+use crate::fake::http::{Doom, Reply, Server, When};
+use crate::fake::telegram::{self, Telegram};
 use crate::kill;
 use crate::later::plans;
+use crate::lives::on_gitea;
+use crate::people::People;
 use crate::store::{copy, journal, restore, state, state_is_the_journal};
 use crate::world::{World, tool};
 
@@ -73,4 +86,184 @@ fn killed_at_any_call_a_message_arrives_and_is_repeated_once_at_most() {
         state_is_the_journal(&world);
     }
     assert!(repeated < whole, "{repeated} of {whole}");
+}
+
+/// What is started anew for each kill: the pool's state and the service's.
+struct Stage<'s, T> {
+    scene: &'s People<T>,
+    template: PathBuf,
+    service: T,
+    marks: usize,
+}
+
+impl<'s, T: Clone + Send + 'static> Stage<'s, T> {
+    fn new(scene: &'s People<T>) -> Self {
+        let template = scene.world.base().join("template");
+        crate::world::remove(&template);
+        copy(&scene.world.state(), &template);
+        Self {
+            scene,
+            template,
+            service: scene.server.with(|service| service.clone()),
+            marks: scene.marks(),
+        }
+    }
+
+    fn again(&self) {
+        restore(&self.scene.world, &self.template);
+        self.scene.server.with(|s| *s = self.service.clone());
+        let marks = self.scene.world.base().join("home/marks");
+        fs::write(marks, "x\n".repeat(self.marks)).unwrap();
+    }
+
+    /// Makes the run again and again, each time with another of its requests as its last deed, and
+    /// looks at what two more runs make of it. Returns how many kills that were.
+    fn killed_at_each_request(&self, holds: impl Fn(&str)) -> usize {
+        let mut kills = 0;
+        for at in 1.. {
+            for when in [When::Asked, When::Done, When::Answered] {
+                self.again();
+                let lock = self.scene.world.state().join("state.lock");
+                let kill = Box::new(move || {
+                    let holder: Value = serde_json::from_slice(&fs::read(&lock).unwrap()).unwrap();
+                    let pid = i32::try_from(holder["pid"].as_i64().unwrap()).unwrap();
+                    // One that was answered may have ended by itself.
+                    let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
+                });
+                self.scene.server.doom(Doom { at, when, kill });
+                let run = self.scene.check();
+                if self.scene.server.spared() {
+                    assert!(at > 1 && when == When::Asked, "{run}");
+                    return kills;
+                }
+                kills += 1;
+                let what = format!("killed at request {at}, {when:?}");
+                assert!(
+                    when == When::Answered || run.signal().is_some(),
+                    "{what}: {run}"
+                );
+                for _ in 0..2 {
+                    self.scene.run(&["--json", "--wait-lock", "10s"]);
+                }
+                holds(&what);
+                self.scene.is_settled();
+            }
+        }
+        kills
+    }
+}
+
+/// A life on Gitea, each run of it killed at each of its requests: one issue, and each comment once.
+#[test]
+fn on_gitea_nothing_is_said_twice_and_nothing_is_lost() {
+    let scene = on_gitea("");
+    let stage = Stage::new(&scene);
+    let titles = |g: &Gitea| g.issues.iter().map(|i| i.title.clone()).collect::<Vec<_>>();
+    let mut kills = stage.killed_at_each_request(|what| {
+        scene.server.with(|g| {
+            assert_eq!(
+                (g.issues.len(), g.comments.len()),
+                (1, 0),
+                "{what}: {:?}",
+                titles(g)
+            );
+            assert_eq!(g.labels.len(), 1, "{what}");
+        });
+    });
+    stage.again();
+    scene.check();
+    scene.server.with(|g| g.comment(1, "ann", "/revive"));
+    let stage = Stage::new(&scene);
+    kills += stage.killed_at_each_request(|what| {
+        // The answer, and that it was carried out.
+        let said = scene.server.with(|g| g.said(1).join("\n---\n"));
+        assert_eq!(
+            said.matches("attempt 1 was carried out").count(),
+            1,
+            "{what}: {said}"
+        );
+        assert_eq!((scene.marks(), scene.approved_by().len()), (1, 1), "{what}");
+        let all: Vec<_> = said.split("\n---\n").collect();
+        let once: BTreeSet<_> = all.iter().collect();
+        assert_eq!(all.len(), once.len(), "{what}: {said}");
+    });
+    stage.again();
+    scene.check();
+    scene.world.beat("a", 0);
+    let stage = Stage::new(&scene);
+    let before = scene.server.with(|g| g.comments.len());
+    kills += stage.killed_at_each_request(|what| {
+        scene.server.with(|g| {
+            let said = g.said(1);
+            assert_eq!(said.len(), before + 1, "{what}: {said:?}");
+            assert!(
+                said[before].contains("One attempt was made"),
+                "{what}: {said:?}"
+            );
+            assert!(!g.issues[0].open && g.issues.len() == 1, "{what}");
+        });
+    });
+    assert!(kills > 30, "{kills}");
+}
+
+/// The same on Telegram, which has no means against a message that comes twice: once more at most,
+/// and it names the same incident.
+#[test]
+fn on_telegram_a_message_comes_once_more_at_most() {
+    let server = telegram::start();
+    let settings = format!(
+        "kind: telegram, token: {{env: CHANNEL_SECRET}}, chat_id: 42, allowed_users: [42], api_url: '{}'",
+        server.url("")
+    );
+    let scene = People::new(server, &settings, telegram::TOKEN);
+    let stage = Stage::new(&scene);
+    /// Of each text how often it was sent.
+    fn sent(t: &Telegram) -> BTreeMap<&str, usize> {
+        let mut all = BTreeMap::new();
+        for message in &t.sent {
+            *all.entry(message.text.lines().next().unwrap()).or_default() += 1;
+        }
+        all
+    }
+    let incidents = |t: &Telegram| -> BTreeSet<String> {
+        let lines = t.sent.iter().flat_map(|m| m.text.lines());
+        let named = lines.filter_map(|line| line.strip_prefix("Incident: "));
+        named.map(str::to_owned).collect()
+    };
+    let repeated = Cell::new(0);
+    let counted = |what: &str, kinds: usize| {
+        scene.server.with(|t| {
+            let sent = sent(t);
+            assert_eq!(sent.len(), kinds, "{what}: {sent:?}");
+            let surplus: usize = sent.values().map(|n| n - 1).sum();
+            assert!(surplus <= 1, "{what}: {sent:?}");
+            repeated.set(repeated.get() + surplus);
+            assert_eq!(incidents(t).len(), 1, "{what}");
+        });
+    };
+    let mut kills = stage.killed_at_each_request(|what| {
+        counted(what, 1);
+        // Whichever of the two is answered, it is an answer.
+        scene.server.with(|t| t.press(&t.last(), 42, true));
+        scene.check();
+        assert_eq!(scene.marks(), 1, "{what}");
+    });
+    // Only the one whose answer was lost.
+    assert!((1..=2).contains(&repeated.get()), "{repeated:?}");
+    stage.again();
+    scene.check();
+    scene.server.with(|t| t.press(&t.last(), 42, true));
+    let stage = Stage::new(&scene);
+    kills += stage.killed_at_each_request(|what| {
+        counted(what, 2);
+        assert_eq!((scene.marks(), scene.approved_by().len()), (1, 1), "{what}");
+        let settled = scene.server.with(|t| t.sent[0].clone());
+        assert!(settled.buttons.is_empty(), "{what}: {settled:?}");
+    });
+    stage.again();
+    scene.check();
+    scene.world.beat("a", 0);
+    let stage = Stage::new(&scene);
+    kills += stage.killed_at_each_request(|what| counted(what, 3));
+    assert!(kills > 12, "{kills}");
 }

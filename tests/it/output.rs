@@ -11,6 +11,14 @@ use serde_json::Value;
 
 use crate::world::SECRET;
 
+/// Stands in every secret of a channel, in all tests: nothing that the program writes may have it.
+const CANARY: &[u8] = b"CANARY";
+
+/// True for bytes in which such a secret stands.
+pub(crate) fn tells(bytes: &[u8]) -> bool {
+    bytes.windows(CANARY.len()).any(|part| part == CANARY)
+}
+
 /// Every status that the program may end with.
 pub(crate) const DOCUMENTED: [i32; 9] = [0, 1, 2, 64, 66, 70, 74, 75, 78];
 
@@ -24,14 +32,17 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// A run that has ended. Whatever it was, it told no secret.
     pub(crate) fn new(words: String, status: ExitStatus, stdout: Vec<u8>, stderr: Vec<u8>) -> Self {
-        Self {
+        let run = Self {
             words,
             status,
             stdout,
             stderr,
             json: OnceCell::new(),
-        }
+        };
+        assert!(!tells(&run.stdout) && !tells(&run.stderr), "{run}");
+        run
     }
 
     /// Asserts the exit code.

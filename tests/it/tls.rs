@@ -68,8 +68,8 @@ fn shown(certificate: CertificateDer<'static>, key: &KeyPair) -> Shown {
     }
 }
 
-/// A server that shows a certificate and answers every request with 200.
-pub(crate) fn serve(shown: Shown) -> u16 {
+/// How a server shows a certificate.
+pub(crate) fn config(shown: Shown) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -77,7 +77,12 @@ pub(crate) fn serve(shown: Shown) -> u16 {
         .with_no_client_auth()
         .with_single_cert(shown.chain, shown.key)
         .unwrap();
-    let config = Arc::new(config);
+    Arc::new(config)
+}
+
+/// A server that shows a certificate and answers every request with 200.
+pub(crate) fn serve(shown: Shown) -> u16 {
+    let config = config(shown);
     peer::raw(move |mut stream| {
         let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         let mut tls = Stream::new(&mut connection, &mut stream);

@@ -23,7 +23,7 @@ use nix::sys::statvfs::FsFlags;
 use serde_json::{Value, json};
 
 use crate::cmd::Cmd;
-use crate::output::Run;
+use crate::output::{Run, tells};
 
 /// An ordinary user's and group's number.
 pub(crate) const NOBODY: u32 = 65534;
@@ -328,6 +328,30 @@ impl World {
     /// A run with these arguments and no others.
     pub(crate) fn bare(&self, args: &[&str]) -> Cmd<'_> {
         Cmd::new(self, args.iter().map(OsString::from).collect())
+    }
+}
+
+impl Drop for World {
+    /// No test ends before what the program has written was looked through for the secrets of
+    /// channels.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for dir in [self.state(), self.root()] {
+            // What is there may be of any kind, and go away meanwhile.
+            let files = walkdir::WalkDir::new(dir).into_iter().flatten();
+            for file in files.filter(|file| file.file_type().is_file()) {
+                let small = file.metadata().is_ok_and(|meta| meta.len() < 8 << 20);
+                let bytes = if small {
+                    fs::read(file.path())
+                } else {
+                    continue;
+                };
+                let told = bytes.is_ok_and(|bytes| tells(&bytes));
+                assert!(!told, "a secret stands in {}", file.path().display());
+            }
+        }
     }
 }
 

@@ -269,7 +269,7 @@ fn wake(action: &Action, keeping: &Keeping) -> Vec<String> {
     if let Some((cell, _)) = &action.place.cell {
         args.extend(["--cell".to_owned(), globset::escape(cell)]);
     }
-    args.extend(["--wait-lock", "30s", "--color", "never"].map(str::to_owned));
+    args.extend(["--woken", "--wait-lock", "30s", "--color", "never"].map(str::to_owned));
     args.extend(keeping.same.iter().cloned());
     args
 }

@@ -149,24 +149,26 @@ fn resolve(
 }
 
 /// The keeper as a program: our own, with our own environment, so that the run that it starts in
-/// the end is as this one.
+/// the end is as this one. Channels' secrets are not in it: a keeper lives as long as its agent.
 fn keeper(scene: &Scene<'_>) -> Result<Exec, String> {
     let action = scene.action;
     let texts = ["lazarus-pit", COMMAND, &action.r#ref, &action.subject];
     // A subject may have any bytes in its name but not that one.
     let args = texts.map(|text| text.replace('\0', "").into_bytes());
-    let env = own_environment();
+    let env = own_environment(&scene.around.own.secrets);
     let exec = Exec::new(Path::new(OURSELVES), args, env, Path::new("/"), None)?;
     Ok(exec.with_input())
 }
 
-/// Our own environment, without what is meant for us alone.
-pub(super) fn own_environment() -> impl Iterator<Item = Vec<u8>> {
+/// Our own environment, without what is meant for us alone: these secrets, and what a supervisor told
+/// us.
+pub(super) fn own_environment(secrets: &[String]) -> impl Iterator<Item = Vec<u8>> {
     let env = std::env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
         // What an agent was told that had this run started is not what the keeper is.
         let of_agent = name.starts_with("LAZARUS_") && !name.starts_with("LAZARUS_PIT_");
-        !is_of_supervisor(&name) && !of_agent
+        let secret = secrets.iter().any(|secret| *secret == name);
+        !is_of_supervisor(&name) && !of_agent && !secret
     });
     env.map(|(name, value)| {
         let mut entry: OsString = name;

@@ -81,7 +81,7 @@ impl Unit {
             .find("systemd-run")
             .map_err(|e| format!("{e}; `backend: systemd` needs it"))?;
         let id = id(&action.r#ref);
-        let mut env: Vec<Vec<u8>> = own_environment().collect();
+        let mut env: Vec<Vec<u8>> = own_environment(&around.own.secrets).collect();
         if let (Manager::User, Some(dir)) = (manager, systemd::runtime_dir()) {
             let prefix = format!("{RUNTIME_DIR}=").into_bytes();
             env.retain(|entry| !entry.starts_with(&prefix));

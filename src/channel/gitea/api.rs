@@ -5,10 +5,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::channel::Trouble;
-use crate::channel::ask::{self, Hidden, Request};
+use crate::channel::ask::{self, Clock, Hidden, Request};
 use crate::model::channel::Sensitive;
 use crate::model::time::Timestamp;
-use crate::net::Answer;
+use crate::net::{Answer, Authorities};
+use crate::sys::host;
 
 /// How many a page has: no server gives more than its limit, which is 50 mostly.
 const PAGE: u64 = 50;
@@ -18,11 +19,13 @@ const MOST_PAGES: usize = 60;
 
 /// One repository of one server, and whose token is used.
 pub(super) struct Api {
-    url: String,
-    owner: String,
-    name: String,
-    token: Sensitive,
-    hidden: Hidden,
+    /// Where its API begins; without a slash at its end.
+    pub(super) url: String,
+    pub(super) owner: String,
+    pub(super) name: String,
+    pub(super) token: Sensitive,
+    pub(super) authorities: Authorities,
+    pub(super) hidden: Hidden,
 }
 
 /// An issue, as far as it matters.
@@ -41,8 +44,19 @@ pub(super) struct Comment {
     pub(super) id: u64,
     pub(super) body: String,
     pub(super) author: String,
+    /// When it was written, by the host's clock.
+    pub(super) at: Timestamp,
+    /// When it was written, and changed last, by the server's.
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
+}
+
+/// An answer, read.
+struct Got {
+    json: Value,
+    /// How many there are in all, for a list.
+    total: Option<u64>,
+    clock: Clock,
 }
 
 /// What came of asking for one thing.
@@ -55,21 +69,10 @@ pub(super) enum Found<T> {
 }
 
 impl Api {
-    pub(super) fn new(url: &str, owner: &str, name: &str, token: Sensitive) -> Self {
-        let mut hidden = Hidden::default();
-        hidden.hide(token.reveal());
-        Self {
-            url: format!("{}/api/v1", url.trim_end_matches('/')),
-            owner: owner.to_owned(),
-            name: name.to_owned(),
-            token,
-            hidden,
-        }
-    }
-
     fn request(&self, method: &'static str, path: &str) -> Request {
         let url = format!("{}{path}", self.url);
         Request::new(method, url)
+            .believing(&self.authorities)
             .header("Authorization", &format!("token {}", self.token.reveal()))
             .header("Accept", "application/json")
     }
@@ -104,13 +107,8 @@ impl Api {
         ))
     }
 
-    /// Asks, and reads the answer; for a list also how many there are in all.
-    fn ask(
-        &self,
-        what: &str,
-        request: Request,
-        until: Instant,
-    ) -> Result<Found<(Value, Option<u64>)>, Trouble> {
+    /// Asks, and reads the answer.
+    fn ask(&self, what: &str, request: Request, until: Instant) -> Result<Found<Got>, Trouble> {
         let named = request.named();
         let answer = request.ask(what, until)?;
         match answer.status {
@@ -121,8 +119,9 @@ impl Api {
         }
         let total = answer.header("x-total-count");
         let total = total.and_then(|total| total.trim().parse().ok());
+        let clock = Clock::of(&answer, host::now());
         match ask::json(&answer) {
-            Some(json) => Ok(Found::Is((json, total))),
+            Some(json) => Ok(Found::Is(Got { json, total, clock })),
             None => Err(Self::unreadable(what, &named)),
         }
     }
@@ -131,7 +130,7 @@ impl Api {
     fn demand(&self, what: &str, request: Request, until: Instant) -> Result<Value, Trouble> {
         let named = request.named();
         match self.ask(what, request, until)? {
-            Found::Is((json, _)) => Ok(json),
+            Found::Is(got) => Ok(got.json),
             Found::Gone => Err(self.gone(what, &named)),
             Found::TooLong => Err(Self::unreadable(what, &named)),
         }
@@ -168,8 +167,8 @@ impl Api {
         let request = self.in_repo("GET", &format!("/issues/{number}"));
         let named = request.named();
         Ok(match self.ask(&what, request, until)? {
-            Found::Is((json, _)) => {
-                Found::Is(issue(&json).ok_or_else(|| Self::unreadable(&what, &named))?)
+            Found::Is(got) => {
+                Found::Is(issue(&got.json).ok_or_else(|| Self::unreadable(&what, &named))?)
             }
             Found::Gone => Found::Gone,
             Found::TooLong => Found::TooLong,
@@ -209,7 +208,13 @@ impl Api {
             let request = self.in_repo("GET", &path);
             let named = request.named();
             let (list, total) = match self.ask(what, request, until)? {
-                Found::Is((Value::Array(list), total)) => (list, total),
+                Found::Is(Got {
+                    json: Value::Array(list),
+                    total,
+                    ..
+                }) => (list, total),
+                // An empty list is null at times.
+                Found::Is(got) if got.json.is_null() => return Ok(()),
                 Found::Is(_) => return Err(Self::unreadable(what, &named)),
                 Found::Gone => return Err(self.gone(what, &named)),
                 Found::TooLong if size == 1 => {
@@ -286,35 +291,34 @@ impl Api {
         let request = self.in_repo("GET", &path);
         let named = request.named();
         Ok(match self.ask(&what, request, until)? {
-            Found::Is((Value::Array(list), _)) => {
-                Found::Is(list.iter().filter_map(comment).collect())
-            }
-            // An empty list is null at times.
-            Found::Is((Value::Null, _)) => Found::Is(Vec::new()),
-            Found::Is(_) => return Err(Self::unreadable(&what, &named)),
+            Found::Is(Got { json, clock, .. }) => match json {
+                Value::Array(list) => {
+                    Found::Is(list.iter().filter_map(|one| comment(one, clock)).collect())
+                }
+                // An empty list is null at times.
+                Value::Null => Found::Is(Vec::new()),
+                _ => return Err(Self::unreadable(&what, &named)),
+            },
             Found::Gone => Found::Gone,
             Found::TooLong => Found::TooLong,
         })
     }
 
-    /// Writes a comment; gone where the issue is.
+    /// Writes a comment, and says which it is, where the server does; gone where the issue is.
     pub(super) fn add_comment(
         &self,
         number: u64,
         body: &str,
         until: Instant,
-    ) -> Result<Found<u64>, Trouble> {
+    ) -> Result<Found<Option<u64>>, Trouble> {
         let what = format!("commenting on issue {number}");
         let path = format!("/issues/{number}/comments");
         let request = self.in_repo("POST", &path).json(&json!({"body": body}));
         let named = request.named();
         Ok(match self.ask(&what, request, until)? {
-            Found::Is((json, _)) => {
-                let id = json["id"].as_u64();
-                Found::Is(id.ok_or_else(|| Self::unreadable(&what, &named))?)
-            }
+            Found::Is(got) if got.json.is_object() => Found::Is(got.json["id"].as_u64()),
+            Found::Is(_) | Found::TooLong => return Err(Self::unreadable(&what, &named)),
             Found::Gone => Found::Gone,
-            Found::TooLong => return Err(Self::unreadable(&what, &named)),
         })
     }
 
@@ -369,20 +373,21 @@ fn issue(json: &Value) -> Option<Issue> {
     let labels = labels.unwrap_or_default().iter();
     Some(Issue {
         number: json["number"].as_u64()?,
-        open: json["state"].as_str()? == "open",
+        open: json["state"] != "closed",
         body: text(&json["body"]).unwrap_or_default(),
         author: text(&json["user"]["login"]).unwrap_or_default(),
         labels: labels.filter_map(|l| text(&l["name"])).collect(),
     })
 }
 
-fn comment(json: &Value) -> Option<Comment> {
+fn comment(json: &Value, clock: Clock) -> Option<Comment> {
     let time = |name: &str| json[name].as_str().and_then(Timestamp::parse);
     let created = time("created_at")?;
     Some(Comment {
         id: json["id"].as_u64()?,
         body: text(&json["body"]).unwrap_or_default(),
         author: text(&json["user"]["login"]).unwrap_or_default(),
+        at: clock.here(created),
         created,
         updated: time("updated_at").unwrap_or(created),
     })

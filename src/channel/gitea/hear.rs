@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Gitea;
 use super::api::{Comment, Found, when};
+use super::markdown::own_lines;
 use super::text::{self, Receipt};
 use crate::channel::{Said, Trouble, words};
 use crate::model::channel::{Heard, Question};
@@ -187,7 +188,7 @@ impl Gitea {
         Some(Heard {
             id: comment.id.to_string(),
             who: visible(&shortened(&comment.author, 100)).into_owned(),
-            at: comment.created,
+            at: comment.at,
             yes,
             code: put.filter(by_name).map(|put| put.question.code.clone()),
             subject: match put {
@@ -199,23 +200,10 @@ impl Gitea {
     }
 }
 
-/// The answers in a comment: lines that begin with `/revive` or `/skip`, outside any block of code or
-/// quotation.
+/// The answers in a comment: lines of its writer's own that begin with `/revive` or `/skip`.
 fn orders(body: &str) -> impl Iterator<Item = (bool, Option<String>)> + '_ {
-    let mut fence: Option<&str> = None;
-    let lines = body.lines().filter(move |line| {
-        let bare = line.trim_start();
-        let mark = ["```", "~~~"]
-            .into_iter()
-            .find(|mark| bare.starts_with(mark));
-        match (fence, mark) {
-            (None, Some(mark)) => fence = Some(mark),
-            (Some(open), Some(mark)) if open == mark => fence = None,
-            (None, None) => return bare.starts_with('/'),
-            _ => {}
-        }
-        false
-    });
+    let lines = own_lines(body).into_iter();
+    let lines = lines.filter(|line| line.starts_with('/'));
     lines.filter_map(|line| {
         let words = words::read(line)?;
         words.to.is_none().then_some((words.yes, words.name))

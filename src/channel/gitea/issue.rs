@@ -121,10 +121,7 @@ impl Gitea {
         body: &str,
         until: Instant,
     ) -> Result<Found<Receipt>, Trouble> {
-        let receipt = |id| Receipt {
-            number,
-            comment: Some(id),
-        };
+        let receipt = |comment| Receipt { number, comment };
         let me = self.me(until);
         let ours = |c: &&Comment| {
             let by_us = me
@@ -136,7 +133,7 @@ impl Gitea {
             Found::Gone => return Ok(Found::Gone),
             Found::Is(all) => {
                 if let Some(known) = all.iter().find(ours) {
-                    return Ok(Found::Is(receipt(known.id)));
+                    return Ok(Found::Is(receipt(Some(known.id))));
                 }
             }
             // To say it twice is better than not at all.

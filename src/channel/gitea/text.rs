@@ -106,13 +106,14 @@ pub(super) fn body(message: &Message, head: &[String]) -> String {
     }
     let title = escaped(&message.title);
     let _ = write!(out, "\n**{title}**\n");
-    if !message.text.trim().is_empty() {
-        let _ = write!(
-            out,
-            "\n{}\n",
-            fenced(&fitted(&message.text, MOST_TEXT, char::len_utf8))
-        );
-    }
+    let (text, closing) = message.parts();
+    let block = |out: &mut String, text: &str| {
+        if !text.trim().is_empty() {
+            let text = fitted(text, MOST_TEXT, char::len_utf8);
+            let _ = write!(out, "\n{}\n", fenced(&text));
+        }
+    };
+    block(&mut out, text);
     if let (Occasion::Asked, Some(question)) = (message.occasion, &message.question) {
         let name = inline(&question.subject);
         let _ = write!(
@@ -121,6 +122,7 @@ pub(super) fn body(message: &Message, head: &[String]) -> String {
              here, name the one: `/revive` {name}\n"
         );
     }
+    block(&mut out, closing);
     out
 }
 

@@ -186,7 +186,7 @@ fn heard(letter: &Letter, known: bool, open: &[Question]) -> Option<Heard> {
     let mut code = coded.map(|q| q.code.clone());
     let (subject, why) = match (&words.name, coded, first) {
         (Some(_), Some(q), _) => (Some(q.subject.clone()), None),
-        (Some(name), None, Some(q)) if *name != q.subject => (
+        (Some(name), None, Some(q)) if !words::is_named(&q.subject, name) => (
             Some(name.clone()),
             Some("it names one subject and replies to the question about another"),
         ),
@@ -196,9 +196,7 @@ fn heard(letter: &Letter, known: bool, open: &[Question]) -> Option<Heard> {
             code = Some(q.code.clone());
             (Some(q.subject.clone()), None)
         }
-        (None, _, None) if letter.replies.is_empty() => {
-            (None, Some("it names nobody and replies to nothing"))
-        }
+        (None, _, None) if letter.replies.is_empty() => (None, None),
         (None, _, None) => (None, Some("it replies to no question that is open")),
     };
     let refused = match known {

@@ -122,11 +122,11 @@ fn words_replies_and_codes() {
     // By name, though it replies to something else.
     let other = EventId::from_hex(&"ab".repeat(32)).unwrap();
     assert_eq!(scene.one("revive a/main", Some(other)).refused, None);
+    // What answers nothing is for others to judge, too.
+    assert_eq!(parts(&scene.one("+1", None)), (true, None, None));
     // What is said of somebody about whom nobody is asked is for others to judge.
     assert_eq!(scene.one("revive z", None).refused, None);
     for (text, reply, why) in [
-        ("+1", None, "replies to nothing"),
-        ("revive", None, "replies to nothing"),
         ("+1", Some(other), "no question that is open"),
         ("revive b/main", Some(scene.asked), "about another"),
     ] {

@@ -6,8 +6,9 @@ use nostr::key::{Keys, PublicKey};
 use nostr::nips::nip59::{GiftWrapBuilder, UnwrappedGift};
 use nostr::types::Timestamp as Moment;
 
-use crate::channel::ask::{fitted, whole};
+use crate::channel::ask::{answerable, fitted, whole};
 use crate::model::channel::{Message, Occasion};
+use crate::model::text::visible;
 use crate::model::time::Timestamp;
 
 /// As long may a message be, in bytes: what NIP-44 can hold has room for it thrice wrapped, and what
@@ -35,15 +36,14 @@ pub(super) fn id(text: &str) -> Option<EventId> {
 
 /// What is to be read in it.
 fn text(message: &Message) -> String {
-    let mut text = fitted(&whole(message), MOST_TEXT, char::len_utf8);
-    if let (Occasion::Asked, Some(question)) = (message.occasion, &message.question) {
-        let name = &question.subject;
-        text.push_str(&format!(
-            "\n\nAnswer with `revive {name}` or `skip {name}`, or with +1 or -1 as a reply to this \
-             message."
-        ));
-    }
-    text
+    let (Occasion::Asked, Some(question)) = (message.occasion, &message.question) else {
+        return fitted(&whole(message), MOST_TEXT, char::len_utf8);
+    };
+    let name = visible(&question.subject);
+    let how = format!(
+        "Answer with `revive {name}` or `skip {name}`, or with +1 or -1 as a reply to this message."
+    );
+    answerable(message, &how, MOST_TEXT, char::len_utf8)
 }
 
 /// The same, wrapped for one who gets it.

@@ -8,6 +8,7 @@ use nostr::types::RelayUrl;
 use nostr::types::url::RelayUrlScheme;
 
 use super::relay::Place;
+use crate::net::Authorities;
 use crate::net::socket::Peers;
 
 /// As many relays of one list are written to.
@@ -56,7 +57,11 @@ pub(super) fn usable(list: &Event, own: &[Place], insecure: bool) -> Vec<Place> 
         let fits = !open || insecure || (at_home && url.is_localhost());
         let known = |place: &Place| same(&place.url, &url);
         if found.len() < MOST && fits && !own.iter().any(known) && !found.iter().any(known) {
-            found.push(Place { url, peers });
+            found.push(Place {
+                url,
+                peers,
+                authorities: Authorities::Public,
+            });
         }
     }
     found
@@ -89,6 +94,7 @@ mod tests {
         vec![Place {
             url,
             peers: Peers::Any,
+            authorities: Authorities::Public,
         }]
     }
 

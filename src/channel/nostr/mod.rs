@@ -16,9 +16,10 @@ use nostr::nips::nip19::ToBech32 as _;
 use nostr::types::RelayUrl;
 use nostr::types::url::RelayUrlScheme;
 
-use super::{Channel, Said, Trouble};
-use crate::model::channel::{self, Message, Question, SecretRef, Sensitive};
-use crate::net::socket::Peers;
+use super::ask::Hidden;
+use super::{Channel, Means, Said, Trouble};
+use crate::model::channel::{self, Message, Question};
+use crate::net::{self, socket::Peers};
 use crate::sys::host;
 use relay::{Place, Relay};
 
@@ -35,16 +36,12 @@ impl Nostr {
     ///
     /// # Errors
     /// The key cannot be had, or something in the settings is not what it has to be.
-    pub fn new(
-        _: &str,
-        settings: &channel::Nostr,
-        secrets: &mut dyn FnMut(&SecretRef) -> Result<Sensitive, String>,
-    ) -> Result<Self, Trouble> {
+    pub fn new(settings: &channel::Nostr, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let bad = |why: String| Trouble::hopeless(why);
-        let key = secrets(&settings.key).map_err(|why| bad(format!("its key: {why}")))?;
+        let key = means.secret("key", &settings.key, &mut Hidden::default())?;
         // The library's own words could repeat a part of it.
-        let keys = Keys::parse(key.reveal().trim()).map_err(|_| {
-            bad("its key is no secret key of Nostr: nsec1… or 64 hexadecimal digits".to_owned())
+        let keys = Keys::parse(key.reveal()).map_err(|_| {
+            bad("key: it is no secret key of Nostr: nsec1… or 64 hexadecimal digits".to_owned())
         })?;
         let mut recipients = Vec::new();
         for text in &settings.recipients {
@@ -57,8 +54,11 @@ impl Nostr {
         for text in &settings.relays {
             let url = relay_url(text, settings.insecure).map_err(bad)?;
             if !places.iter().any(|known| lists::same(&known.url, &url)) {
-                let peers = Peers::Any;
-                places.push(Place { url, peers });
+                places.push(Place {
+                    url,
+                    peers: Peers::Any,
+                    authorities: means.authorities.clone(),
+                });
             }
         }
         if recipients.is_empty() {
@@ -98,13 +98,9 @@ fn relay_url(text: &str, insecure: bool) -> Result<RelayUrl, String> {
     let url = RelayUrl::parse(text.trim())
         .map_err(|_| "one of its relays is no URL of a relay (wss://HOST/…)".to_owned())?;
     if url.scheme() == RelayUrlScheme::Ws && !insecure && !url.is_localhost() {
-        let place = Place {
-            url,
-            peers: Peers::Any,
-        };
+        let named = net::host(url.as_str()).unwrap_or_else(|| "a relay".to_owned());
         return Err(format!(
-            "{} would be talked to without TLS; use wss, or allow it with `insecure: true`",
-            place.named()
+            "{named} would be talked to without TLS; use wss, or allow it with `insecure: true`"
         ));
     }
     Ok(url)

@@ -29,6 +29,7 @@ const CHALLENGE: Duration = Duration::from_secs(2);
 pub(super) struct Place {
     pub(super) url: RelayUrl,
     pub(super) peers: Peers,
+    pub(super) authorities: Authorities,
 }
 
 impl Place {
@@ -79,7 +80,7 @@ impl Relay {
         let dial = Dial {
             url: place.url.as_str().to_owned(),
             peers: place.peers,
-            authorities: Authorities::Public,
+            authorities: place.authorities.clone(),
             most_message: MOST_MESSAGE,
             most_bytes: MOST_BYTES,
         };

@@ -13,7 +13,8 @@ use tungstenite::{Message as Frame, WebSocket, accept};
 
 use super::*;
 use crate::channel::fake::nostr::{Phone, start, start_as};
-use crate::model::channel::{Heard, Occasion};
+use crate::channel::samples::means;
+use crate::model::channel::{Heard, Occasion, SecretRef, Sensitive};
 
 /// The sender's key: it must turn up nowhere.
 const KEY: &str = "c0ffee5ec4e7ca4a51deadbeef00112233445566778899aabbccddeeff010203";
@@ -33,7 +34,7 @@ fn settings(relays: &[&str], recipients: &[String]) -> channel::Nostr {
 
 fn made(settings: &channel::Nostr) -> Result<Nostr, Trouble> {
     let mut secrets = |_: &SecretRef| Ok(Sensitive::new(KEY.to_owned()));
-    Nostr::new("ops", settings, &mut secrets)
+    Nostr::new(settings, &mut means(&mut secrets))
 }
 
 #[track_caller]
@@ -337,14 +338,14 @@ fn settings_that_cannot_work_are_refused_and_show_no_secret() {
     };
     made(&insecure).unwrap();
     let mut bad = |_: &SecretRef| Ok(Sensitive::new(format!("{KEY}0")));
-    let failed = trouble(Nostr::new("ops", &settings(&[relay], &fine), &mut bad));
+    let failed = trouble(Nostr::new(&settings(&[relay], &fine), &mut means(&mut bad)));
     assert!(
         failed.hopeless && failed.why.contains("nsec1"),
         "{}",
         failed.why
     );
     let mut bad = |_: &SecretRef| Err("the environment has no K".to_owned());
-    let failed = trouble(Nostr::new("ops", &settings(&[relay], &fine), &mut bad));
+    let failed = trouble(Nostr::new(&settings(&[relay], &fine), &mut means(&mut bad)));
     assert!(failed.why.contains("no K"), "{}", failed.why);
 }
 

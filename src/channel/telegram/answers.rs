@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::channel::ask::Clock;
 use crate::channel::words::{self, Words};
 use crate::model::channel::{Heard, Question};
+use crate::model::text::visible;
 use crate::model::time::Timestamp;
 
 /// What the data of a button begin with.
@@ -27,6 +29,14 @@ impl Chat {
         match id.trim().parse() {
             Ok(number) => Self::Number(number),
             Err(_) => Self::Name(id.trim().trim_start_matches('@').to_owned()),
+        }
+    }
+
+    /// Its number, where it is known by that.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Name(_) => None,
         }
     }
 
@@ -80,12 +90,13 @@ pub(super) fn buttons(question: &Question) -> Value {
 /// How to answer, below a question.
 pub(super) fn how(question: &Question) -> String {
     // A name that is too long to be typed is none to be shown in the middle of a sentence.
-    let subject = match question.subject.chars().count() {
-        0..=100 => question.subject.as_str(),
+    let subject = visible(&question.subject);
+    let subject = match subject.chars().count() {
+        0..=100 => &*subject,
         _ => "NAME",
     };
     format!(
-        "\n\nAnswer with a button, with +1 or -1 as a reply to this message, or with the words\n\
+        "Answer with a button, with +1 or -1 as a reply to this message, or with the words\n\
          revive {subject}\nskip {subject}"
     )
 }
@@ -130,8 +141,8 @@ pub(super) struct Pressed {
 
 /// What updates are seen by.
 pub(super) struct View<'a> {
-    /// The bot's number.
-    pub(super) bot: i64,
+    /// The bot's number, where it is known.
+    pub(super) bot: Option<i64>,
     /// Its name, where it was asked for.
     pub(super) name: Option<&'a str>,
     pub(super) chat: &'a Chat,
@@ -139,8 +150,10 @@ pub(super) struct View<'a> {
     /// Whether posts that name no sender count.
     pub(super) posts: bool,
     pub(super) open: &'a [Question],
-    /// When they were read, by Telegram's clock.
+    /// When they were read.
     pub(super) now: Timestamp,
+    /// Telegram's clock, by which messages are dated.
+    pub(super) clock: Clock,
 }
 
 impl View<'_> {
@@ -155,10 +168,13 @@ impl View<'_> {
         let press = query["id"].as_str().map(|id| Pressed {
             id: id.to_owned(),
             text: match &heard {
-                None => "This button is not known any more.".to_owned(),
-                Some(Heard { refused: None, .. }) => "Received.".to_owned(),
+                Some(Heard {
+                    refused: None,
+                    subject: Some(_),
+                    ..
+                }) => "Received.".to_owned(),
                 // Not why: strangers need no help.
-                Some(_) => "This answer does not count.".to_owned(),
+                _ => "This answer does not count.".to_owned(),
             },
         });
         (heard, press)
@@ -166,13 +182,16 @@ impl View<'_> {
 
     /// A button that was pressed.
     fn pressed(&self, query: &Value) -> Option<Heard> {
-        let (yes, code) = of_data(query["data"].as_str()?)?;
+        let data = of_data(query["data"].as_str().unwrap_or_default());
+        let (yes, code) = data.map_or((false, None), |(yes, code)| (yes, Some(code)));
         let (message, from) = (&query["message"], &query["from"]);
-        let asked = self.open.iter().find(|question| question.code == code);
+        let asked = code.and_then(|code| self.open.iter().find(|q| q.code == code));
         let own = receipt_of(message);
         let elsewhere =
             asked.is_some_and(|question| question.receipt.is_some() && question.receipt != own);
-        let refused = if !message.is_object() {
+        let refused = if code.is_none() {
+            Some("the button is none of ours".to_owned())
+        } else if !message.is_object() {
             Some("the button names no message".to_owned())
         } else if !self.chat.is(&message["chat"]) {
             Some(other_chat(&message["chat"]))
@@ -188,7 +207,7 @@ impl View<'_> {
             who: number(&from["id"]),
             at: self.now,
             yes,
-            code: Some(code.to_owned()),
+            code: code.map(str::to_owned),
             subject: asked.map(|question| question.subject.clone()),
             refused,
         })
@@ -199,7 +218,9 @@ impl View<'_> {
         let words = words::read(message["text"].as_str()?)?;
         let edited = kind.starts_with("edited");
         let date = &message[if edited { "edit_date" } else { "date" }];
-        let at = Timestamp::from_secs(date.as_i64().unwrap_or_default());
+        // What Telegram does not date is as old as this reading of it.
+        let dated = |seconds| self.clock.here(Timestamp::from_secs(seconds));
+        let at = date.as_i64().map_or(self.now, dated);
         let (chat, id) = (&message["chat"], &message["message_id"]);
         let mut name = format!("message/{}/{}", number(&chat["id"]), number(id));
         if edited {
@@ -226,20 +247,28 @@ impl View<'_> {
         })
     }
 
-    /// The question that is replied to, where none is named: `None` where one is named.
+    /// The question that is replied to; `None` where that is none, and one may be named.
     fn answered(&self, words: &Words, message: &Value) -> Result<Option<&Question>, String> {
-        if words.name.is_some() {
-            return Ok(None);
-        }
         let to = &message["reply_to_message"];
         if !to.is_object() {
-            return Err("it names nobody and replies to nothing".to_owned());
+            return Ok(None);
         }
-        let to = receipt_of(to);
+        // A reply lies in the chat of what it replies to, unless it says otherwise.
+        let chat = match &to["chat"]["id"] {
+            Value::Null => &message["chat"]["id"],
+            id => id,
+        };
+        let to = chat.as_i64().zip(to["message_id"].as_i64());
+        let to = to.map(|(chat, id)| receipt(chat, id));
         let mut open = self.open.iter();
-        match open.find(|question| question.receipt.is_some() && question.receipt == to) {
-            Some(question) => Ok(Some(question)),
-            None => Err("what it replies to is no open question".to_owned()),
+        let asked = open.find(|question| question.receipt.is_some() && question.receipt == to);
+        match (asked, &words.name) {
+            (Some(asked), Some(name)) if !words::is_named(&asked.subject, name) => Err(format!(
+                "it names {name}, and replies to the question about {}",
+                visible(&asked.subject)
+            )),
+            (None, None) => Err("what it replies to is no open question".to_owned()),
+            (asked, _) => Ok(asked),
         }
     }
 
@@ -249,7 +278,7 @@ impl View<'_> {
         if !self.chat.is(&message["chat"]) {
             return Some(other_chat(&message["chat"]));
         }
-        if kind.starts_with("edited") {
+        if kind.starts_with("edited") || has("edit_date") {
             return Some("it was something else before it was edited".to_owned());
         }
         let forwarded = message.as_object()?.keys();
@@ -277,7 +306,7 @@ impl View<'_> {
         let Some(id) = from["id"].as_i64() else {
             return Some("it names no sender".to_owned());
         };
-        if id == self.bot || from["is_bot"] != json!(false) {
+        if Some(id) == self.bot || !matches!(from["is_bot"], Value::Null | Value::Bool(false)) {
             return Some("a bot said it".to_owned());
         }
         if self.allowed.is_empty() {

@@ -135,21 +135,8 @@ impl<'a> About<'a> {
         if marks.over {
             return None;
         }
-        let told_of = self.told_of();
-        let opened = told_of.map_or(&[][..], |t| &t.opened);
-        if marks.flapping {
-            let open = self.state.subjects.get(self.item.subject);
-            if open.is_some_and(|s| s.incident.is_some()) {
-                // What is told of the one that is open says it better.
-                marks.over = post::recent(opened, self.telling.now) <= MOST_INCIDENTS;
-                return marks.over.then_some(None);
-            }
-            if post::recent(opened, self.telling.now) > MOST_INCIDENTS {
-                return None;
-            }
-        }
         marks.over = true;
-        let what = text::over(closed, marks.flapping);
+        let what = text::over(closed);
         let mut message = self.message(Occasion::Recovered, &what, None);
         message.at = closed.at;
         message.attempt = Some(closed.attempts).filter(|n| *n > 0);
@@ -171,7 +158,10 @@ impl<'a> About<'a> {
         let news = News {
             asked: put.is_some(),
             flapping: notified && flaps && !self.was_told_to_flap(marks),
-            exhausted: notified && open.exhausted && !marks.exhausted,
+            exhausted: notified
+                && open.exhausted
+                && decision.verdict == Verdict::Exhausted
+                && !(marks.exhausted && marks.exhausted_after == open.attempts),
             refused: notified.then(|| self.refused(question, marks)).flatten(),
             attempt: notified
                 .then(|| self.attempt(marks, decision.verdict))
@@ -182,7 +172,7 @@ impl<'a> About<'a> {
         let occasion = self.choose(&news, quiet);
         let Some(occasion) = occasion else {
             // Not wanted: remembered all the same, so that its end is told.
-            let unwanted = news.down && marks.down == 0 && !quiet;
+            let unwanted = news.down && marks.down == 0;
             self.mark(marks, &news, open, question, unwanted);
             return unwanted.then_some(None);
         };
@@ -195,7 +185,7 @@ impl<'a> About<'a> {
                     receipt: None,
                     settled: false,
                 });
-                self.ask(put)
+                self.ask(put, news.flapping)
             }
             None => self.message(
                 occasion,
@@ -262,6 +252,7 @@ impl<'a> About<'a> {
             }
         }
         marks.exhausted = open.exhausted;
+        marks.exhausted_after = open.attempts;
         marks.flapping |= news.flapping;
         if news.refused.is_some() {
             marks.refused = question.map(|q| q.code.clone());
@@ -276,10 +267,10 @@ impl<'a> About<'a> {
     /// Whether it was told already, in this incident or in an earlier one, that the subject flaps.
     fn was_told_to_flap(&self, marks: &Marks) -> bool {
         let incidents = self.told_of().map_or(&[][..], |t| &t.incidents);
-        let mut channels = incidents
-            .iter()
-            .filter_map(|i| i.channels.get(self.channel));
-        marks.flapping || channels.any(|m| m.flapping && !m.over)
+        let channels = incidents.iter().map(|i| &i.channels);
+        let mut here = channels.filter_map(|channels| channels.get(self.channel));
+        // They are forgotten once it is calm.
+        marks.flapping || here.any(|m| m.flapping)
     }
 
     /// A refusal, or that nobody answered, where that was not told.
@@ -351,7 +342,10 @@ impl<'a> About<'a> {
         match occasion {
             Occasion::Revived => format!("down, restarted (attempt {number})"),
             Occasion::Failed => format!("down, attempt {number} failed"),
-            Occasion::Exhausted => "down, attempts used up: nobody brings it back".to_owned(),
+            Occasion::Exhausted => {
+                let flaps = if news.flapping { "flapping" } else { "down" };
+                format!("{flaps}, attempts used up: nobody brings it back")
+            }
             Occasion::Denied => "down, a human said no".to_owned(),
             Occasion::Expired => "down, nobody answered in time".to_owned(),
             Occasion::Flapping => "flapping: it goes down again and again".to_owned(),
@@ -360,8 +354,9 @@ impl<'a> About<'a> {
         }
     }
 
-    fn ask(&self, asked: &Approval) -> Message {
-        let what = format!("down, may it be revived (attempt {})?", asked.attempt);
+    fn ask(&self, asked: &Approval, flapping: bool) -> Message {
+        let flaps = if flapping { "flapping" } else { "down" };
+        let what = format!("{flaps}, may it be revived (attempt {})?", asked.attempt);
         let mut message = self.message(Occasion::Asked, &what, None);
         message.attempt = Some(asked.attempt);
         message.question = Some(Question {

@@ -318,7 +318,10 @@ fn a_name_is_one_word_for_a_shell_and_no_markup() {
         ("gateway:x", "gateway:x"),
         ("a b/$(rm)", "'a b/$(rm)'"),
         ("it's", r"'it'\''s'"),
-        ("a\nb", r"'a\nb'"),
+        ("a\nb", r"$'a\nb'"),
+        ("a\u{1b}[31m'\\\u{202e}", r"$'a\x1b[31m\'\\\u202e'"),
+        ("--root=x y", "-- '--root=x y'"),
+        ("-a/main", "-- -a/main"),
     ] {
         assert_eq!(text::argument(name), wanted);
     }

@@ -9,11 +9,11 @@ use super::Telling;
 use crate::core::view::GATEWAY;
 use crate::model::action::StepResult;
 use crate::model::cell::Cell;
-use crate::model::channel::Occasion;
+use crate::model::channel::{CLOSING, Occasion};
 use crate::model::decision::{Decision, Verdict};
 use crate::model::post::Closed;
 use crate::model::state::{Answer, AnswerKind, Approval, Attempt};
-use crate::model::text::{shortened, visible};
+use crate::model::text::{is_unsafe, shortened, visible};
 use crate::model::time::{Timestamp, human};
 use crate::plan::{Context, Plan, template};
 
@@ -66,10 +66,9 @@ pub(super) fn ended(closed: &Closed) -> &'static str {
 }
 
 /// The headline of an incident's end.
-pub(super) fn over(closed: &Closed, flapped: bool) -> String {
+pub(super) fn over(closed: &Closed) -> String {
     let down_for = human(closed.at.since(closed.down_since));
     match closed.reason.as_str() {
-        _ if flapped => "calm again, after it had gone down again and again".to_owned(),
         "finished" => format!("finished, after {down_for} down"),
         "gone" => format!("gone, after {down_for} down"),
         _ => format!("recovered after {down_for}"),
@@ -90,11 +89,15 @@ impl Facts<'_> {
             _ => lines.extend(self.then()),
         }
         lines.extend(self.how_to_answer());
+        lines.push(format!("{CLOSING}{}", visible(self.incident)));
         lines.push(format!(
             "Look closer: lazarus-pit explain {}",
             argument(self.subject)
         ));
-        shortened(&lines.join("\n"), LONGEST).into_owned()
+        // Whatever is too long, where to look further is not.
+        let closing = lines.split_off(lines.len() - 2).join("\n");
+        let text = shortened(&lines.join("\n"), LONGEST).into_owned();
+        format!("{text}\n{closing}")
     }
 
     /// The operator's own sentence, filled in for this subject.
@@ -295,12 +298,33 @@ fn short(text: &str) -> String {
     shortened(&visible(text), LONGEST_REASON).into_owned()
 }
 
-/// A name as a shell takes it for one word, whatever an agent has called itself.
+/// A name as a shell takes it for one word, and a program for no option, whatever an agent has
+/// called itself. What cannot be shown is written as bash, zsh and POSIX from 2024 on read it.
 pub(super) fn argument(name: &str) -> String {
-    let shown = visible(name);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
-    match shown.chars().all(plain) {
-        true => shown.into_owned(),
-        false => format!("'{}'", shown.replace('\'', r"'\''")),
+    let word = match name {
+        _ if name.chars().any(is_unsafe) => quoted(name),
+        _ if name.chars().all(plain) => name.to_owned(),
+        _ => format!("'{}'", name.replace('\'', r"'\''")),
+    };
+    match name.starts_with('-') {
+        true => format!("-- {word}"),
+        false => word,
     }
+}
+
+/// A text as `$'…'`.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("$'");
+    for c in text.chars() {
+        let _ = match c {
+            '\\' | '\'' => write!(out, "\\{c}"),
+            '\n' => write!(out, "\\n"),
+            c if is_unsafe(c) && c.is_ascii() => write!(out, "\\x{:02x}", c as u32),
+            c if is_unsafe(c) => write!(out, "\\u{:04x}", c as u32),
+            c => write!(out, "{c}"),
+        };
+    }
+    out.push('\'');
+    out
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{GRACE, Ready, Settings, event, open, until};
-use crate::channel::{Channel, Said, Trouble};
+use super::{GRACE, Ready, Settings, event, is_ours, until};
+use crate::channel::{Channel, Said, Trouble, open};
 use crate::core::{answers, post};
 use crate::model::cell::Warning;
 use crate::model::channel::Question;
@@ -70,7 +70,7 @@ impl Hearing {
             let lately = post
                 .asked_at
                 .is_some_and(|at| at.plus(post::LISTENED) > now);
-            if !lately {
+            if !lately || !is_ours(request, settings) {
                 continue;
             }
             let open = questions(state, &settings.name);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{Judged, Request};
-use crate::channel::{self, Channel, Trouble};
+use crate::channel::{self, Channel};
 use crate::core::telling::{self, Telling};
 use crate::model::cell::Warning;
 use crate::model::channel::Channel as Settings;
@@ -19,7 +19,6 @@ use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::state::Store;
 use crate::sys::host;
-use crate::sys::trust::Trust;
 
 pub(super) use hearing::Hearing;
 
@@ -33,9 +32,10 @@ const GRACE: Duration = Duration::from_millis(300);
 /// Channels that were made ready, by name.
 type Ready = HashMap<String, Box<dyn Channel>>;
 
-/// Makes a channel ready; on a thread of its own, since a file can hang.
-fn open(settings: &Settings, trust: &Trust) -> Result<Box<dyn Channel>, Trouble> {
-    channel::open(settings, &mut |place| channel::secret(place, trust))
+/// Whether a run can use a channel at all. One that a keeper has started leaves those to others whose
+/// secrets its environment has not.
+fn is_ours(request: &Request, settings: &Settings) -> bool {
+    !request.woken || channel::has_variables(settings)
 }
 
 /// Until when people may take up the run's time.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{GRACE, Ready, Settings, event, open};
-use crate::channel::{Channel, Trouble};
+use super::{GRACE, Ready, Settings, event, is_ours};
+use crate::channel::{Channel, Trouble, open};
 use crate::core::post::LONGEST_PAUSE;
 use crate::model::channel::Message;
 use crate::model::event::{Event, Kind};
@@ -20,11 +20,15 @@ use crate::sys::host;
 /// What could not be delivered for this long is given up.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(86_400);
 
-/// A channel that does not work is tried again after this …
+/// A channel that does not work is tried again by the next run, then after this …
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 
-/// … doubled with each failure, up to this.
+/// … doubled with each further failure, up to this.
 const LAST_PAUSE: Duration = Duration::from_secs(900);
+
+/// What a service refuses for what it is, is given up after this: it may be the setup that is wrong,
+/// and be mended; and else it would hold up all that comes after it.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
 
 /// So many characters of a failure are remembered.
 const LONGEST_WHY: usize = 400;
@@ -94,7 +98,7 @@ pub(super) fn flush(
             continue;
         };
         let rests = post.trouble.as_ref().is_some_and(|t| t.until > now);
-        if post.outbox.is_empty() || rests {
+        if post.outbox.is_empty() || rests || !is_ours(request, settings) {
             continue;
         }
         jobs.push(Job {
@@ -171,11 +175,13 @@ fn record(store: &mut Store<'_>, sent: Sent, run: &str) -> Result<(), StoreError
             let before = post.and_then(|post| post.trouble.as_ref());
             let times = before.map_or(0, |before| before.times);
             let until = now.plus(pause(times, trouble.retry_after));
+            let old = message.is_some_and(|m| now.since(m.at) >= REFUSED_FOR);
+            let hopeless = trouble.hopeless && old;
             Event {
                 event: Kind::NotifyFailed,
                 error: Some(shortened(&visible(&trouble.why), LONGEST_WHY).into_owned()),
-                until: (!trouble.hopeless).then_some(until),
-                reason: match trouble.hopeless {
+                until: (!hopeless).then_some(until),
+                reason: match hopeless {
                     true => Some("hopeless".to_owned()),
                     false => about.reason,
                 },
@@ -186,11 +192,15 @@ fn record(store: &mut Store<'_>, sent: Sent, run: &str) -> Result<(), StoreError
     store.record(&mut [event])
 }
 
-/// How long a channel is left alone that failed so often in a row before this.
+/// How long a channel is left alone that failed so often in a row before this: as long as it asks
+/// for, where it does.
 fn pause(times: u32, retry_after: Option<u64>) -> Duration {
-    let own = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(times.min(10)));
-    let asked = Duration::from_secs(retry_after.unwrap_or(0));
-    own.min(LAST_PAUSE).max(asked).min(LONGEST_PAUSE)
+    let own = match times.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(again) => FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(again.min(10))),
+    };
+    let pause = retry_after.map_or(own.min(LAST_PAUSE), Duration::from_secs);
+    pause.min(LONGEST_PAUSE)
 }
 
 /// One channel with all that waits for it.
@@ -247,9 +257,7 @@ fn send_all(
                 ..trouble.clone()
             }),
         };
-        let goes_on = came
-            .as_ref()
-            .map_or_else(|trouble| trouble.hopeless, |_| true);
+        let goes_on = came.is_ok();
         if let (Ok(receipt), Some(key)) = (&came, key)
             && !receipt.is_empty()
         {

@@ -37,7 +37,7 @@ pub(crate) struct Comment {
 }
 
 /// All that the server knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gitea {
     pub(crate) issues: Vec<Issue>,
     pub(crate) comments: Vec<Comment>,
@@ -194,6 +194,12 @@ impl Gitea {
     }
 }
 
+fn date(state: &Gitea) -> String {
+    let now = jiff::Timestamp::from_second(state.now() as i64).unwrap();
+    let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+    printer.timestamp_to_rfc9110_string(&now).unwrap()
+}
+
 fn time(seconds: u64) -> String {
     let time = jiff::Timestamp::from_second(seconds as i64).unwrap();
     // As a server in Berlin says it.
@@ -249,7 +255,7 @@ fn answer(state: &mut Gitea, request: &Request) -> Reply {
         return refused(status, &format!("no, not with {TOKEN}"));
     }
     let parts: Vec<&str> = path.split('/').collect();
-    let reply = route(state, &request.method, &parts, &query, request);
+    let reply = route(state, &request.method, &parts, &query, request).with("Date", &date(state));
     if changes && state.lose > 0 {
         state.lose -= 1;
         return reply.lost();

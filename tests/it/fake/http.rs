@@ -72,6 +72,27 @@ pub(crate) struct Server<T> {
 struct Inner<T> {
     state: T,
     requests: Vec<Request>,
+    doom: Option<Doom>,
+}
+
+/// What becomes of whoever makes a certain request.
+pub(crate) struct Doom {
+    /// Which request it is, counted from 1.
+    pub(crate) at: usize,
+    pub(crate) when: When,
+    /// Ends whoever has made it.
+    pub(crate) kill: Box<dyn FnMut() + Send>,
+}
+
+/// When somebody is ended who has asked something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Nothing was done yet, and nothing will be.
+    Asked,
+    /// It is done, and nobody gets to know.
+    Done,
+    /// It is done, and the answer on its way.
+    Answered,
 }
 
 impl<T> Clone for Server<T> {
@@ -89,7 +110,13 @@ impl<T: Send + 'static> Server<T> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Vec::new();
-        let inner = Arc::new(Mutex::new(Inner { state, requests }));
+        let doom = None;
+        let inner = Inner {
+            state,
+            requests,
+            doom,
+        };
+        let inner = Arc::new(Mutex::new(inner));
         let server = Self { port, inner };
         let serving = server.clone();
         thread::spawn(move || {
@@ -103,11 +130,26 @@ impl<T: Send + 'static> Server<T> {
 
     fn serve(&self, mut stream: TcpStream, answer: fn(&mut T, &Request) -> Reply) {
         let Some(request) = read(&stream) else { return };
-        let reply = {
+        let (reply, mut doom) = {
             let mut inner = self.inner();
+            let mut doom = None;
+            if let Some(counted) = &mut inner.doom {
+                counted.at -= 1;
+                if counted.at == 0 {
+                    doom = inner.doom.take();
+                }
+            }
+            if let Some(doom) = doom.as_mut().filter(|doom| doom.when == When::Asked) {
+                (doom.kill)();
+                return;
+            }
             inner.requests.push(request.clone());
-            answer(&mut inner.state, &request)
+            (answer(&mut inner.state, &request), doom)
         };
+        if let Some(doom) = doom.as_mut().filter(|doom| doom.when == When::Done) {
+            (doom.kill)();
+            return;
+        }
         if reply.lost {
             return;
         }
@@ -119,6 +161,9 @@ impl<T: Send + 'static> Server<T> {
         // Whoever has gone needs no answer.
         let _ = stream.write_all(text.as_bytes());
         let _ = stream.write_all(&reply.body);
+        if let Some(mut doom) = doom {
+            (doom.kill)();
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner<T>> {
@@ -132,6 +177,16 @@ impl<T: Send + 'static> Server<T> {
     /// Looks at the state, or changes it.
     pub(crate) fn with<R>(&self, what: impl FnOnce(&mut T) -> R) -> R {
         what(&mut self.inner().state)
+    }
+
+    /// Has something happen to whoever makes a request that is to come.
+    pub(crate) fn doom(&self, doom: Doom) {
+        self.inner().doom = Some(doom);
+    }
+
+    /// True where that request did not come; it is forgotten.
+    pub(crate) fn spared(&self) -> bool {
+        self.inner().doom.take().is_some()
     }
 
     /// All that was asked since this was asked last.

@@ -29,7 +29,7 @@ pub(crate) struct Sent {
 }
 
 /// All that the service knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Telegram {
     /// The chats that the bot is in, as getChat has them.
     pub(crate) chats: Vec<Value>,
@@ -360,6 +360,16 @@ impl Telegram {
     #[track_caller]
     pub(crate) fn last(&self) -> Sent {
         self.sent.last().expect("nothing was sent").clone()
+    }
+
+    /// The last message with buttons.
+    #[track_caller]
+    pub(crate) fn question(&self) -> Sent {
+        let mut sent = self.sent.iter().rev();
+        let asked = sent.find(|sent| !sent.buttons.is_empty());
+        asked
+            .unwrap_or_else(|| panic!("no question is open: {:?}", self.sent))
+            .clone()
     }
 
     /// A week without updates: the next one has any number.
