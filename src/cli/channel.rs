@@ -54,17 +54,6 @@ fn kind(channel: &Channel) -> &'static str {
     }
 }
 
-/// Whether answers on it can count.
-fn hears(channel: &Channel) -> bool {
-    match &channel.kind {
-        Kind::Telegram(t) => !t.allowed_users.is_empty() || t.allow_channel_posts,
-        Kind::Gitea(g) => !g.allowed_users.is_empty(),
-        Kind::Nostr(_) => true,
-        Kind::Ntfy(n) => n.reply_topic.is_some(),
-        Kind::Webhook(_) | Kind::Exec(_) => false,
-    }
-}
-
 /// `channel list`.
 #[derive(Serialize)]
 struct List<'a> {
@@ -134,7 +123,7 @@ fn listed<'a>(
     Listed {
         name: &channel.name,
         kind: kind(channel),
-        hears: hears(channel),
+        hears: channel.hears(),
         notify: notify.map(|plan| plan.name.as_str()).collect(),
         approval: approval.map(|plan| plan.name.as_str()).collect(),
         waiting: post.map_or(0, |post| post.outbox.len()),

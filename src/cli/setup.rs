@@ -228,8 +228,10 @@ fn same(common: &Common, stale_after: Option<Duration>, config: &Config) -> Vec<
 /// What plans can name of a configuration.
 pub(super) fn known(config: &Config) -> plan::Known {
     let gateways = config.gateways.iter();
+    let deaf = config.channels.iter().filter(|channel| !channel.hears());
     plan::Known {
         channels: Some(config.channels.iter().map(|c| c.name.clone()).collect()),
+        deaf: deaf.map(|c| c.name.clone()).collect(),
         gateways: Some(gateways.map(|gateway| gateway.name.clone()).collect()),
     }
 }

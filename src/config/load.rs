@@ -219,7 +219,8 @@ pub fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> (Option<Config>,
         Err(problems) => return (None, problems),
     };
     // An empty file, or one with comments only, is the defaults.
-    let raw = document.and_then(|node| yaml::read(&node, &mut problems));
+    let raw =
+        document.and_then(|node| yaml::read_discreetly(&node, &mut problems, Some("channels")));
     let dir = path.parent().unwrap_or(Path::new(""));
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let config = check::convert(

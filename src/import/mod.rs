@@ -174,6 +174,7 @@ impl Imported {
         let known = Known {
             channels: Some(self.channels.iter().cloned().collect()),
             gateways: Some(self.gateways.iter().cloned().collect()),
+            ..Known::default()
         };
         sound::plans(&self.plans, &known)
     }

@@ -62,6 +62,18 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// Whether somebody can answer on it.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        match &self.kind {
+            Kind::Telegram(t) => !t.allowed_users.is_empty() || t.allow_channel_posts,
+            Kind::Gitea(g) => !g.allowed_users.is_empty(),
+            Kind::Nostr(_) => true,
+            Kind::Ntfy(n) => n.reply_topic.is_some(),
+            Kind::Webhook(_) | Kind::Exec(_) => false,
+        }
+    }
+
     /// Where its secrets are.
     #[must_use]
     pub fn secrets(&self) -> Vec<&SecretRef> {

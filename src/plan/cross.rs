@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::load::{Document, Known};
 use super::set::{PlanSet, Who};
 use super::types::{Match, NeedKind, Plan};
+use crate::model::decision::Policy;
 use crate::model::text::visible;
 use crate::yaml::{Place, Problems, did_you_mean};
 
@@ -52,6 +53,19 @@ pub(super) fn known(documents: &[Document], known: &Known, problems: &mut [Probl
                     problems.error_with_help(channel.place, message, Some(help));
                 }
             }
+        }
+        let approval = &checked.plan.approval.channels;
+        let deaf = !approval.is_empty() && approval.iter().all(|name| known.deaf.contains(name));
+        let first = checked
+            .channels
+            .iter()
+            .find(|c| approval.first() == Some(&c.value));
+        if let Some(first) = first.filter(|_| deaf && checked.plan.policy == Policy::Ask) {
+            let names = approval.join(", ");
+            problems.warning(
+                first.place,
+                format!("nobody can answer on {names}: questions are answered in the shell only"),
+            );
         }
         let Some(known) = &known.gateways else {
             continue;

@@ -25,6 +25,8 @@ pub struct File {
 pub struct Known {
     /// The channels' names.
     pub channels: Option<BTreeSet<String>>,
+    /// The names of those on which nobody can answer.
+    pub deaf: BTreeSet<String>,
     /// The gateways' names.
     pub gateways: Option<BTreeSet<String>>,
 }

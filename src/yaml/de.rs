@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Unexpected, Visitor};
 
 use super::access::{Entries, Items, Placed, Variant};
-use super::error::{Error, listed, unknown_key_help};
+use super::error::{Error, did_you_mean, listed, unknown_key_help};
 use super::node::{Content, Node, Style};
 use super::problem::{MAX_PROBLEMS, Place, Problems};
 use super::scalar::{self, Value};
@@ -22,6 +22,17 @@ const MAX_VISITS: usize = 1_000_000;
 /// Reads a document as a `T`; `None` where too little could be read to make one. What is wrong is
 /// added to the problems, and what could not be read is as if it had not been written.
 pub fn read<T: DeserializeOwned>(node: &Node, problems: &mut Problems<'_>) -> Option<T> {
+    read_discreetly(node, problems, None)
+}
+
+/// The same for a document that has secrets somewhere below one of its keys: whatever is wrong there,
+/// nothing that was written is repeated, but for words and keys that are nearly right.
+pub fn read_discreetly<T: DeserializeOwned>(
+    node: &Node,
+    problems: &mut Problems<'_>,
+    key: Option<&str>,
+) -> Option<T> {
+    let secretive = key.and_then(|key| node.value_lines(key));
     let seen = RefCell::new(Seen::default());
     let mut errors = Vec::new();
     let value = loop {
@@ -34,7 +45,12 @@ pub fn read<T: DeserializeOwned>(node: &Node, problems: &mut Problems<'_>) -> Op
                     problems.hide_lines(node.place.line, node.end_line);
                     problems.error(place, "expected keys and values, found mere text");
                 } else if !error.quiet {
-                    errors.push((place, error.message, error.help));
+                    errors.push(Wrong {
+                        place,
+                        message: error.message,
+                        help: error.help,
+                        discreet: error.discreet,
+                    });
                 }
                 // Each time round one node more is passed over, so this ends; it must also end
                 // soon in a file that is wrong from top to bottom.
@@ -54,10 +70,30 @@ pub fn read<T: DeserializeOwned>(node: &Node, problems: &mut Problems<'_>) -> Op
     for (first, last) in seen.secret_lines {
         problems.hide_lines(first, last);
     }
-    for (place, message, help) in seen.unknown.into_iter().chain(errors) {
-        problems.error_with_help(place, message, help);
+    for wrong in seen.unknown.into_iter().chain(errors) {
+        let hides = secretive.is_some_and(|(first, last)| {
+            (first..=last).contains(&wrong.place.line) && wrong.discreet.is_some()
+        });
+        if hides {
+            // Not even where it is quoted for something else.
+            problems.hide_lines(wrong.place.line, wrong.place.line);
+        }
+        let discreet = wrong.discreet.filter(|_| hides);
+        let message = discreet.map_or(wrong.message, |message| {
+            format!("{message} (not shown: it could be a secret)")
+        });
+        problems.error_with_help(wrong.place, message, wrong.help);
     }
     value
+}
+
+/// One thing that is wrong.
+struct Wrong {
+    place: Place,
+    message: String,
+    help: Option<String>,
+    /// The message without a word of what was written, where it repeats any.
+    discreet: Option<String>,
 }
 
 /// What has been found so far, over all the times round.
@@ -67,7 +103,7 @@ pub(super) struct Seen {
     broken: HashSet<u32>,
     /// Keys that are not known, and have been told.
     unknown_ids: HashSet<u32>,
-    unknown: Vec<(Place, String, Option<String>)>,
+    unknown: Vec<Wrong>,
     secret_lines: Vec<(u32, u32)>,
     /// Nodes looked at.
     visits: usize,
@@ -98,7 +134,13 @@ impl<'n> Reader<'n> {
             let help = unknown_key_help(text, names);
             let shown = crate::model::text::shortened(text, 60);
             let message = format!("unknown key `{shown}`");
-            seen.unknown.push((key.place, message, Some(help)));
+            let far = did_you_mean(text, names).is_none();
+            seen.unknown.push(Wrong {
+                place: key.place,
+                message,
+                help: Some(help),
+                discreet: far.then(|| "this key is not known here".to_owned()),
+            });
         }
     }
 

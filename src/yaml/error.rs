@@ -15,6 +15,8 @@ pub(crate) struct Error {
     pub(super) node: Option<(u32, Place)>,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// The message without a word of what was written, where it repeats any.
+    pub(super) discreet: Option<String>,
     /// The key that is missing, where that is what is wrong.
     pub(super) missing: Option<&'static str>,
     /// Follows from something that has been told already.
@@ -27,6 +29,7 @@ impl Error {
             node: None,
             message: message.into(),
             help: None,
+            discreet: None,
             missing: None,
             quiet: false,
         }
@@ -132,11 +135,18 @@ impl serde::de::Error for Error {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, exp: &dyn Expected) -> Self {
-        Self::new(format!(
-            "expected {}, found {}",
-            expected(&exp.to_string()),
-            found(unexpected)
-        ))
+        let expected = expected(&exp.to_string());
+        let kind = match unexpected {
+            Unexpected::Str(_) => Some("text"),
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => {
+                Some("a number")
+            }
+            _ => None,
+        };
+        Self {
+            discreet: kind.map(|kind| format!("expected {expected}, found {kind}")),
+            ..Self::new(format!("expected {expected}, found {}", found(unexpected)))
+        }
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, exp: &dyn Expected) -> Self {
@@ -151,9 +161,15 @@ impl serde::de::Error for Error {
     }
 
     fn unknown_variant(variant: &str, names: &'static [&'static str]) -> Self {
-        Self::new(format!("`{}` is not known here", shortened(variant, 40))).with_help(Some(
-            did_you_mean(variant, names).unwrap_or_else(|| format!("one of {}", listed(names))),
-        ))
+        let meant = did_you_mean(variant, names);
+        // A slip of the pen is no secret.
+        let far = meant.is_none();
+        let help = meant.unwrap_or_else(|| format!("one of {}", listed(names)));
+        Self {
+            discreet: far.then(|| "this word is not known here".to_owned()),
+            ..Self::new(format!("`{}` is not known here", shortened(variant, 40)))
+        }
+        .with_help(Some(help))
     }
 
     /// Where a shape is read by hand; else the reader finds such keys before serde does.

@@ -21,7 +21,7 @@ pub mod sealed;
 pub mod spanned;
 pub mod units;
 
-pub use de::read;
+pub use de::{read, read_discreetly};
 pub(crate) use error::did_you_mean;
 pub use load::{document, load, text};
 pub use node::{MAX_FILE, Node};

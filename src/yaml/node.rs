@@ -63,6 +63,17 @@ impl Node {
         }
     }
 
+    /// The first and the last line of what stands under a key of a mapping.
+    pub(super) fn value_lines(&self, key: &str) -> Option<(u32, u32)> {
+        let Content::Mapping(entries) = &*self.content else {
+            return None;
+        };
+        let mut found = entries.iter().filter(|(name, _)| name.text() == Some(key));
+        found
+            .next()
+            .map(|(key, value)| (key.place.line, value.end_line))
+    }
+
     /// True for a mapping in which something stands under this key.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {

@@ -6,7 +6,7 @@ use std::fs;
 use crate::fake::telegram::{self, TOKEN, Telegram};
 use crate::later::{Later, eventually, plans};
 use crate::people::{PLAN, People, VARIABLE};
-use crate::world::{is_root, tool};
+use crate::world::is_root;
 
 fn scene() -> People<Telegram> {
     let server = telegram::start();
@@ -178,9 +178,6 @@ fn an_agent_never_gets_a_channel_s_secret() {
 /// After a week without updates Telegram numbers them anew, from anywhere: lower than the cursor.
 #[test]
 fn after_a_week_of_silence_an_answer_is_heard() {
-    if !tool("faketime") {
-        return;
-    }
     let scene = scene();
     scene.world.remove("b");
     scene.check();
@@ -202,9 +199,6 @@ fn after_a_week_of_silence_an_answer_is_heard() {
 /// A button counts when it is read, by the clock that asked, whatever the service's clock says.
 #[test]
 fn a_button_that_is_read_too_late_counts_no_more() {
-    if !tool("faketime") {
-        return;
-    }
     let scene = scene();
     scene.check();
     scene.server.with(|t| t.press(&t.last(), 42, true));

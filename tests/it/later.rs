@@ -47,11 +47,11 @@ impl<'w> Later<'w> {
 
     /// Any command of the program, at this time.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        let mut cmd = self.world.cmd(args);
+        let mut cmd = self.world.cmd(args).clock(self.off);
         for (name, value) in &self.env {
             cmd = cmd.env(name, value);
         }
-        let run = cmd.clock(self.off).run();
+        let run = cmd.run();
         run.survived();
         run
     }

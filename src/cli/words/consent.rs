@@ -11,7 +11,7 @@ use crate::cli::subject::{covers, missing, trimmed};
 use crate::model::event::{Event, Kind};
 use crate::model::exit::Failure;
 use crate::model::state::{AnswerKind, Approval, State};
-use crate::model::text::shortened;
+use crate::model::text::{shortened, visible};
 use crate::model::time::Timestamp;
 use crate::report::human::moment;
 
@@ -123,7 +123,7 @@ fn pending<'a>(
         false => write!(
             text,
             "; pending are: {}",
-            shortened(&others.join(", "), 200)
+            shortened(&visible(&others.join(", ")), 200)
         ),
     };
     Err(missing(text))

@@ -52,11 +52,37 @@ fn no_two_plans_have_one_name() {
 }
 
 #[test]
+fn a_question_that_nobody_can_answer_is_warned_of() {
+    let known = Known {
+        channels: Some(names(&["hook", "ops"])),
+        deaf: names(&["hook"]),
+        ..Known::default()
+    };
+    let told = |approval: &str, policy: &str| {
+        let text =
+            format!("policy: {policy}\nsteps: [{{run: [x]}}]\napproval: {{channels: {approval}}}");
+        let (_, problems) = load(&[file("p.yaml", &text)], &known);
+        problems
+            .iter()
+            .map(|p| p.message.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("hook", "ask"),
+        ["nobody can answer on hook: questions are answered in the shell only"]
+    );
+    for (approval, policy) in [("[hook, ops]", "ask"), ("[]", "ask"), ("hook", "auto")] {
+        assert!(told(approval, policy).is_empty(), "{approval} {policy}");
+    }
+}
+
+#[test]
 fn channels_and_gateways_are_those_of_the_configuration() {
     let text = "match: {cells: x}\napproval: {channels: ops}\nnotify: {channels: [opps, gitea]}\nneeds: ['gateway:timy', 'gateway:t*']\npolicy: never";
     let known = Known {
         channels: Some(names(&["ops"])),
         gateways: Some(names(&["timmy"])),
+        ..Known::default()
     };
     let (_, problems) = load(&[file("p.yaml", text)], &known);
     let told: Vec<String> = problems

@@ -238,6 +238,7 @@ fn the_shipped_plans_load_together_and_have_tests() {
     let known = Known {
         channels: Some(Default::default()),
         gateways: Some(Default::default()),
+        ..Known::default()
     };
     let (set, problems) = load(&files, &known);
     assert!(problems.is_empty(), "{problems:#?}");
