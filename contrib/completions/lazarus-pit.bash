@@ -263,7 +263,7 @@ _lazarus__pit() {
 
     case "${cmd}" in
         lazarus__pit)
-            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats channel health doctor simulate import demo completions man help"
+            opts="-v -q -h -V --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --woken --status --list-cells --poll-interval --deadline --wait-lock --help --version check init list status explain plan approve deny pause resume reset start restart history ps close destroy logs beat heartbeats channel health doctor simulate import demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -643,7 +643,7 @@ _lazarus__pit() {
             return 0
             ;;
         lazarus__subcmd__pit__subcmd__check)
-            opts="-v -q -h --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --status --list-cells --poll-interval --deadline --wait-lock --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
+            opts="-v -q -h --dry-run --once --init-cell --layout --write-heartbeat --no-heartbeat --cell --stale-after --no-act --force --woken --status --list-cells --poll-interval --deadline --wait-lock --config --root --state-dir --plans --heartbeat-dir --trust-owner --json --format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

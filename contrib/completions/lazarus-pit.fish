@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_lazarus_pit_global_optspecs
-    string join \n config= root= state-dir= plans= heartbeat-dir= trust-owner= json format= v/verbose q/quiet color= dry-run once init-cell= layout= write-heartbeat no-heartbeat cell= stale-after= no-act force status list-cells poll-interval= deadline= wait-lock= h/help V/version
+    string join \n config= root= state-dir= plans= heartbeat-dir= trust-owner= json format= v/verbose q/quiet color= dry-run once init-cell= layout= write-heartbeat no-heartbeat cell= stale-after= no-act force woken status list-cells poll-interval= deadline= wait-lock= h/help V/version
 end
 
 function __fish_lazarus_pit_needs_command
@@ -56,6 +56,7 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l write-heartbeat
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l no-heartbeat -d 'Leave the meta-heartbeat out'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l no-act -d 'Observe, record and notify, but carry out no step'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l force -d 'Act even where mass-failure protection would hold'
+complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l woken -d 'A keeper starts this run'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l status -d 'As `status --json` (an earlier tool\'s option)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -l list-cells -d 'As `list` (an earlier tool\'s option)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -118,6 +119,7 @@ complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l write-
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l no-heartbeat -d 'Leave the meta-heartbeat out'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l no-act -d 'Observe, record and notify, but carry out no step'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l force -d 'Act even where mass-failure protection would hold'
+complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l woken -d 'A keeper starts this run'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l status -d 'As `status --json` (an earlier tool\'s option)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l list-cells -d 'As `list` (an earlier tool\'s option)'
 complete -c lazarus-pit -n "__fish_lazarus_pit_using_subcommand check" -l json -d 'The same as --format json'

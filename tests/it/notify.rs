@@ -368,7 +368,7 @@ fn a_subject_that_flaps_is_told_of_as_such_with_what_matters_more() {
     let path = noting(&world, "");
     plans(
         &world,
-        "policy: auto\nsteps: [{run: ['true']}]\nlimits: {attempts: 4, within: 6h}\nnotify: {channels: ops}\n",
+        "policy: auto\nsteps: [{run: ['true']}]\nlimits: {attempts: 4, within: 6h, backoff: {jitter: 0}}\nnotify: {channels: ops}\n",
     );
     let mut later = Later::new(&world);
     for _ in 0..5 {
