@@ -171,7 +171,7 @@ impl Case {
         };
         let open = self.put_here && self.answered.is_none() && !self.replaced;
         let said = self.said.min(0);
-        let in_time = (0 < self.expires || said + 1 <= self.expires) && said + 1 >= self.asked;
+        let in_time = (0 < self.expires || said < self.expires) && self.asked <= said + 1;
         meant && open && in_time && !self.refused && !self.plan_changed
     }
 }
