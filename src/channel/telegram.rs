@@ -78,6 +78,8 @@ struct Failed {
     said: String,
     /// The answer was too long to be taken.
     cut: bool,
+    /// There is no such method, or no such bot.
+    unknown: bool,
 }
 
 impl From<Failed> for Trouble {
@@ -130,6 +132,7 @@ impl Telegram {
             trouble,
             said: String::new(),
             cut: false,
+            unknown: false,
         })?;
         let clock = Clock::of(&answer, host::now());
         let mut body = ask::json(&answer).unwrap_or_default();
@@ -175,6 +178,7 @@ impl Telegram {
             trouble,
             said,
             cut: answer.cut,
+            unknown: answer.status == 404,
         }
     }
 
@@ -337,10 +341,17 @@ impl Channel for Telegram {
 
     fn look(&mut self, until: Instant) -> Result<String, Trouble> {
         let (me, _) = self.call("getMe", "asking whose the token is", &json!({}), until)?;
+        // A server of the same API that knows no more than it needs is not asked for it.
+        let asked =
+            |method, what, parameters: &Value| match self.call(method, what, parameters, until) {
+                Ok((answer, _)) => Ok(answer),
+                Err(failed) if failed.unknown => Ok(Value::Null),
+                Err(failed) => Err(failed),
+            };
         let parameters = json!({"chat_id": self.chat.as_json()});
-        let (chat, _) = self.call("getChat", "looking for the chat", &parameters, until)?;
+        let chat = asked("getChat", "looking for the chat", &parameters)?;
         let what = "asking whether a webhook is set";
-        let (hook, _) = self.call("getWebhookInfo", what, &json!({}), until)?;
+        let hook = asked("getWebhookInfo", what, &json!({}))?;
         if self.hears() && !hook["url"].as_str().unwrap_or_default().is_empty() {
             return Err(Trouble::passing(
                 "a webhook is set for this bot, and as long as it is, answers cannot be read; give \
