@@ -102,10 +102,6 @@ impl Channel for Gitea {
         self.answers(cursor, open, until)
     }
 
-    fn hears(&self) -> bool {
-        !self.allowed_users.is_empty()
-    }
-
     fn look(&mut self, until: Instant) -> Result<String, Trouble> {
         let version = self.api.version(until)?;
         let user = self.api.user(until)?;

@@ -65,11 +65,6 @@ pub trait Channel: Send {
         })
     }
 
-    /// Whether people can answer on it.
-    fn hears(&self) -> bool {
-        false
-    }
-
     /// Sends nothing, and says in a sentence what it can read back of itself: who the token belongs
     /// to, whether the chat, the repository or the topic is there.
     ///

@@ -245,11 +245,9 @@ impl Channel for Ntfy {
             said.all.extend(heard);
             said.cursor = Some(id);
         }
+        // What was cut off is asked for again, where anything came of this.
+        said.more = answer.cut && said.cursor.as_deref() != cursor;
         Ok(said)
-    }
-
-    fn hears(&self) -> bool {
-        self.reply_topic.is_some()
     }
 
     fn look(&mut self, until: Instant) -> Result<String, Trouble> {

@@ -234,7 +234,7 @@ impl Telegram {
     }
 
     fn asks(&self, message: &Message) -> bool {
-        message.occasion == Occasion::Asked && self.hears()
+        message.occasion == Occasion::Asked && self.settings.hears()
     }
 
     fn text(&self, message: &Message) -> String {
@@ -335,10 +335,6 @@ impl Channel for Telegram {
         Ok(Said { all, cursor, more })
     }
 
-    fn hears(&self) -> bool {
-        !self.settings.allowed_users.is_empty() || self.settings.allow_channel_posts
-    }
-
     fn look(&mut self, until: Instant) -> Result<String, Trouble> {
         let (me, _) = self.call("getMe", "asking whose the token is", &json!({}), until)?;
         // A server of the same API that knows no more than it needs is not asked for it.
@@ -352,7 +348,7 @@ impl Channel for Telegram {
         let chat = asked("getChat", "looking for the chat", &parameters)?;
         let what = "asking whether a webhook is set";
         let hook = asked("getWebhookInfo", what, &json!({}))?;
-        if self.hears() && !hook["url"].as_str().unwrap_or_default().is_empty() {
+        if self.settings.hears() && !hook["url"].as_str().unwrap_or_default().is_empty() {
             return Err(Trouble::passing(
                 "a webhook is set for this bot, and as long as it is, answers cannot be read; give \
                  lazarus-pit a bot of its own, or call deleteWebhook",
@@ -363,7 +359,7 @@ impl Channel for Telegram {
         let named = named.into_iter().find(|name| name.is_string());
         let (bot, kind) = (text(&me["username"]), text(&chat["type"]));
         let chat = named.map_or(String::new(), |name| format!(" {:?}", text(name)));
-        let deaf = match self.hears() {
+        let deaf = match self.settings.hears() {
             false => "; nobody may answer: `allowed_users` is empty",
             true if kind.contains("group") && me["can_read_all_group_messages"] != json!(true) => {
                 "; privacy mode is on, so that in this group it sees buttons, replies to it and \

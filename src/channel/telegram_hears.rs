@@ -108,7 +108,7 @@ fn an_empty_list_allows_nobody_and_posts_count_where_that_is_said() {
     let mut nobody = made(&settings);
     settings.allow_channel_posts = true;
     let mut posts = made(&settings);
-    assert!(posts.hears() && !nobody.hears());
+    assert!(posts.settings.hears() && !nobody.settings.hears());
     let asked = [ask(&mut posts, "c0de")];
     let sent = service.with(|t| t.last());
     service.with(|t| {

@@ -157,8 +157,8 @@ fn sentence(one: &Listed<'_>, now: Timestamp) -> String {
         false => "tells only".to_owned(),
     });
     for (what, plans) in [
-        ("told of by", &one.notify),
-        ("asked through by", &one.approval),
+        ("plans that tell through it:", &one.notify),
+        ("plans that ask through it:", &one.approval),
     ] {
         if !plans.is_empty() {
             parts.push(format!("{what} {}", visible(&plans.join(", "))));
@@ -176,7 +176,7 @@ fn sentence(one: &Listed<'_>, now: Timestamp) -> String {
     }
     if let Some(trouble) = &one.trouble {
         parts.push(format!(
-            "does not work since {}, tried {} times: {}",
+            "has not worked since {}, tried {} times: {}",
             moment(trouble.since),
             trouble.times,
             visible(trouble.why)

@@ -66,7 +66,7 @@ impl Channel {
     #[must_use]
     pub fn hears(&self) -> bool {
         match &self.kind {
-            Kind::Telegram(t) => !t.allowed_users.is_empty() || t.allow_channel_posts,
+            Kind::Telegram(t) => t.hears(),
             Kind::Gitea(g) => !g.allowed_users.is_empty(),
             Kind::Nostr(_) => true,
             Kind::Ntfy(n) => n.reply_topic.is_some(),
@@ -128,6 +128,14 @@ pub struct Telegram {
     pub allow_channel_posts: bool,
     /// Where the bot API is; without a slash at its end.
     pub api_url: String,
+}
+
+impl Telegram {
+    /// Whether somebody can answer in it.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        !self.allowed_users.is_empty() || self.allow_channel_posts
+    }
 }
 
 /// Issues of a Gitea repository.
@@ -362,7 +370,7 @@ pub struct Heard {
     pub id: String,
     /// Who: safe to show, as `42`, `alice` or `npub1…`.
     pub who: String,
-    /// When, by the service's clock.
+    /// When, by the host's clock as far as the service's can be put into it.
     pub at: Timestamp,
     /// Yes or no.
     pub yes: bool,

@@ -103,7 +103,10 @@ fn the_command_line_is_documented_and_nothing_else_is() {
     for section in doc.split("\n## ").skip(1) {
         let (title, body) = section.split_once('\n').unwrap();
         let known = title.starts_with('`') || title == "Options of every command";
-        known.then(|| sections.insert(title.trim_matches('`').to_owned(), body));
+        if known {
+            let before = sections.insert(title.trim_matches('`').to_owned(), body);
+            assert!(before.is_none(), "two sections {title}");
+        }
     }
     let mut wrong = Vec::new();
     let mut compare = |title: &str, expected: &BTreeSet<String>| {

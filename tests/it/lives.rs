@@ -176,6 +176,24 @@ fn on_ntfy_a_button_s_code_is_the_answer() {
     scene.is_settled();
 }
 
+/// Anybody may comment in a public repository: who floods an issue keeps nobody's answer from being
+/// heard.
+#[test]
+fn on_gitea_an_answer_behind_a_flood_is_heard() {
+    let scene = on_gitea("");
+    scene.decides("awaiting_approval");
+    scene.server.with(|g| {
+        for _ in 0..300 {
+            g.comment(1, "mallory", "/revive");
+        }
+        g.comment(1, "ann", "/revive");
+    });
+    scene.decides("revive");
+    assert_eq!(scene.approved_by(), ["channel:ch:ann"]);
+    // Not every word of a flood fills the journal.
+    assert_eq!(scene.events("heard").len(), 200);
+}
+
 /// Times are told by the clocks of services. What matters is whether somebody answers in time by the
 /// clock that asked.
 #[test]

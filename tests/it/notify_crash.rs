@@ -1,5 +1,5 @@
-//! A run that tells, killed at each of its calls in turn: the message is not lost, and sent twice at
-//! most, with the same id.
+//! Runs that tell, ask and hear, killed on the way: at each system call with a webhook, at each request
+//! with Gitea and Telegram. Nothing is lost, and what comes twice is known by its id.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

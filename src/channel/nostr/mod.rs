@@ -151,10 +151,6 @@ impl Channel for Nostr {
         ))
     }
 
-    fn hears(&self) -> bool {
-        true
-    }
-
     fn look(&mut self, until: Instant) -> Result<String, Trouble> {
         let keys = &self.keys;
         let (mut fine, mut failed, mut lists) = (Vec::new(), Vec::new(), Vec::new());

@@ -25,9 +25,9 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// How long late words, on channels where no answer is waited for, may hold up a run's end.
 const LATE: Duration = Duration::from_secs(2);
 
-/// So much of what one channel has heard at once is taken down: a flood of words is no reason to fill
-/// the journal.
-const MOST_HEARD: usize = 200;
+/// So many refused words that one channel has heard at once are written down: a flood is no reason to
+/// fill the journal. An answer that counts is never left out.
+const MOST_REFUSED: usize = 200;
 
 /// So often one channel is asked in one run whether there is more: who floods it keeps nobody's answer
 /// from being heard.
@@ -42,7 +42,7 @@ struct Polled {
 
 /// Channels that are asked what was said on them.
 pub(in crate::pipeline) struct Hearing {
-    receive: Option<Receiver<Polled>>,
+    receive: Receiver<Polled>,
     send: Sender<Polled>,
     /// How often each was asked.
     pages: HashMap<String, u32>,
@@ -64,7 +64,7 @@ impl Hearing {
     ) -> Self {
         let (send, receive) = channel();
         let mut hearing = Self {
-            receive: None,
+            receive,
             send,
             pages: HashMap::new(),
             pending: BTreeSet::new(),
@@ -87,9 +87,6 @@ impl Hearing {
                 hearing.asked.insert(settings.name.clone());
             }
         }
-        if !hearing.pending.is_empty() {
-            hearing.receive = Some(receive);
-        }
         hearing
     }
 
@@ -111,8 +108,15 @@ impl Hearing {
             send: self.send.clone(),
         };
         *self.pages.entry(name.clone()).or_default() += 1;
-        if job.start(request) {
-            self.pending.insert(name.clone());
+        self.pending.insert(name.clone());
+        if let Err(e) = job.start(request) {
+            let why = format!("starting a thread: {e}; is the process limit reached?");
+            // It is received as what any channel says.
+            let _ = self.send.send(Polled {
+                name: name.clone(),
+                ready: None,
+                said: Err(Trouble::passing(why)),
+            });
         }
     }
 
@@ -178,7 +182,7 @@ impl Hearing {
     }
 
     fn next(&mut self, wait: Duration) -> Option<Polled> {
-        let polled = self.receive.as_ref()?.recv_timeout(wait).ok()?;
+        let polled = self.receive.recv_timeout(wait).ok()?;
         self.pending.remove(&polled.name);
         Some(polled)
     }
@@ -201,16 +205,24 @@ impl Hearing {
                 return Ok(false);
             }
         };
-        let (mut some, mut answered) = (false, false);
-        for heard in said.all.iter().take(MOST_HEARD) {
+        let (mut some, mut answered, mut refused) = (false, false, 0);
+        for heard in &said.all {
             let state = &store.state;
             let ruled = answers::event(state, &request.plans, &name, heard, host::now(), run);
             // One after the other: of two answers the first counts.
-            if let Some(ruled) = ruled {
-                some = true;
-                answered |= matches!(ruled.event, Kind::Approved | Kind::Denied);
-                store.record(&mut [ruled])?;
+            let Some(ruled) = ruled else {
+                continue;
+            };
+            if matches!(ruled.event, Kind::Approved | Kind::Denied) {
+                answered = true;
+            } else {
+                refused += 1;
+                if refused > MOST_REFUSED {
+                    continue;
+                }
             }
+            some = true;
+            store.record(&mut [ruled])?;
         }
         let before = store.state.post.get(&name).and_then(|p| p.cursor.as_ref());
         if said.cursor.as_ref() != before {
@@ -270,10 +282,10 @@ struct Job {
 }
 
 impl Job {
-    fn start(self, request: &Request) -> bool {
+    fn start(self, request: &Request) -> std::io::Result<()> {
         let trust = request.trust.clone();
         let thread = std::thread::Builder::new().name("hear".into());
-        let started = thread.spawn(move || {
+        thread.spawn(move || {
             let ready = self.ready.map_or_else(|| open(&self.settings, &trust), Ok);
             let (mut ready, said) = match ready {
                 Ok(mut ready) => {
@@ -288,7 +300,7 @@ impl Job {
             }
             let name = self.settings.name;
             let _ = self.send.send(Polled { name, ready, said });
-        });
-        started.is_ok()
+        })?;
+        Ok(())
     }
 }

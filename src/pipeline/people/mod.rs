@@ -32,8 +32,8 @@ const GRACE: Duration = Duration::from_millis(300);
 /// Channels that were made ready, by name.
 type Ready = HashMap<String, Box<dyn Channel>>;
 
-/// Whether a run can use a channel at all. One that a keeper has started leaves those to others whose
-/// secrets its environment has not.
+/// Whether a run can use a channel at all. One that a keeper has started lacks the secrets that come
+/// from the environment, and leaves those channels to other runs.
 fn is_ours(request: &Request, settings: &Settings) -> bool {
     !request.woken || channel::has_variables(settings)
 }
@@ -99,7 +99,7 @@ fn warnings(state: &State, names: &[String]) -> Vec<Warning> {
             continue;
         };
         let message = format!(
-            "channel {name} does not work since {}: {}; {} messages wait",
+            "channel {name} has not worked since {}: {}; waiting messages: {}",
             trouble.since,
             visible(&trouble.why),
             post.outbox.len()

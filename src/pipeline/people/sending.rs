@@ -118,8 +118,10 @@ pub(super) fn flush(
     store.sync()?;
     for job in jobs {
         let name = job.settings.name.clone();
-        if !job.start(request) {
+        if let Err(e) = job.start(request) {
             busy.remove(&name);
+            let why = format!("starting a thread: {e}; is the process limit reached?");
+            not_sent(store, &name, None, why, run)?;
         }
     }
     while !busy.is_empty() {
@@ -141,17 +143,30 @@ pub(super) fn flush(
             "it did not come to an end within {}",
             human(request.config.limits.notify_within)
         );
-        let oldest = store
-            .state
-            .post
-            .get(&channel)
-            .and_then(|p| p.outbox.first());
-        if let Some(id) = id.or_else(|| oldest.map(|message| message.id.clone())) {
-            let came = Err(Trouble::passing(why));
-            record(store, Sent { channel, id, came }, run)?;
-        }
+        not_sent(store, &channel, id, why, run)?;
     }
     Ok(())
+}
+
+/// Writes down that a message has not arrived: the one with this id, or the oldest that waits.
+fn not_sent(
+    store: &mut Store<'_>,
+    channel: &str,
+    id: Option<String>,
+    why: String,
+    run: &str,
+) -> Result<(), StoreError> {
+    let post = store.state.post.get(channel);
+    let oldest = post.and_then(|post| post.outbox.first());
+    let Some(id) = id.or_else(|| oldest.map(|message| message.id.clone())) else {
+        return Ok(());
+    };
+    let sent = Sent {
+        channel: channel.to_owned(),
+        id,
+        came: Err(Trouble::passing(why)),
+    };
+    record(store, sent, run)
 }
 
 fn record(store: &mut Store<'_>, sent: Sent, run: &str) -> Result<(), StoreError> {
@@ -213,10 +228,10 @@ struct Job {
 }
 
 impl Job {
-    fn start(self, request: &Request) -> bool {
+    fn start(self, request: &Request) -> std::io::Result<()> {
         let trust = request.trust.clone();
         let thread = std::thread::Builder::new().name("tell".into());
-        let started = thread.spawn(move || {
+        thread.spawn(move || {
             let name = self.settings.name.clone();
             let send = self.send.clone();
             let ready = match self.ready {
@@ -225,8 +240,8 @@ impl Job {
             };
             send_all(&name, ready, self.messages, self.until, &send);
             let _ = send.send(Word::Done(name));
-        });
-        started.is_ok()
+        })?;
+        Ok(())
     }
 }
 
