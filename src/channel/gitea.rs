@@ -8,7 +8,7 @@ mod text;
 
 use std::time::Instant;
 
-use super::ask::Hidden;
+use super::hidden::Hidden;
 use super::{Channel, Means, Said, Trouble};
 use crate::model::channel::{self, Message, Occasion, Question};
 use crate::model::text::visible;

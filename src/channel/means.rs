@@ -1,7 +1,7 @@
 //! What a channel is made ready with beside its settings: its name, its secrets, and whom it believes.
 
 use super::Trouble;
-use super::ask::Hidden;
+use super::hidden::Hidden;
 use crate::model::channel::{SecretRef, Sensitive, Value};
 use crate::net::Authorities;
 

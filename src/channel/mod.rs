@@ -3,13 +3,15 @@
 //! A channel does one thing at a time and remembers nothing: what is to be sent, what was sent and
 //! how far answers were read lies in the state, and comes in and goes out here as values.
 
-mod ask;
 mod event;
 pub mod exec;
 #[cfg(test)]
 #[path = "../../tests/it/fake/mod.rs"]
 mod fake;
+mod fit;
 pub mod gitea;
+mod hidden;
+mod http;
 mod means;
 #[cfg(feature = "nostr")]
 pub mod nostr;

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::ask::{self, Clock, Hidden, Request};
+use super::fit;
+use super::hidden::Hidden;
+use super::http::{self, Clock, Request};
 use super::{Channel, Means, Said, Trouble, words};
 use crate::model::channel::{
     self as settings, Heard, Message, Occasion, Question, Sensitive, Value as Setting,
@@ -102,14 +104,14 @@ impl Ntfy {
         let request = self.with_token(request).believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until)?;
-        if ask::is_fine(&answer) {
+        if http::is_fine(&answer) {
             return Ok(answer);
         }
-        let body = ask::json(&answer).unwrap_or_default();
+        let body = http::json(&answer).unwrap_or_default();
         let said = self
             .hidden
             .shown(body["error"].as_str().unwrap_or_default());
-        Err(ask::refusal(what, &named, &answer, &said))
+        Err(http::refusal(what, &named, &answer, &said))
     }
 
     /// The buttons below a question: what they post, the phone posts by itself.
@@ -141,7 +143,7 @@ impl Ntfy {
         // Quotes and such take two bytes or more in it.
         while form.to_string().len() > MOST_JSON && most > 512 {
             most -= 256;
-            form["message"] = ask::fitted(text(message), most, char::len_utf8).into();
+            form["message"] = fit::fitted(text(message), most, char::len_utf8).into();
         }
         form
     }
@@ -205,7 +207,7 @@ impl Channel for Ntfy {
         let request = Request::post(format!("{}/", self.url), &self.filled(message))
             .header("X-Sequence-ID", &sequence);
         let answer = self.ask(request, "sending the message", until)?;
-        match ask::json(&answer).is_some_and(|json| json.is_object()) {
+        match http::json(&answer).is_some_and(|json| json.is_object()) {
             true => Ok(sequence),
             // A proxy's login page is no ntfy.
             false => Err(Trouble::passing(format!(
@@ -254,7 +256,7 @@ impl Channel for Ntfy {
         let host = net::host(&self.url).unwrap_or_default();
         let request = Request::get(format!("{}/v1/health", self.url));
         let answer = self.ask(request, "asking how the server is", until)?;
-        let body = ask::json(&answer).unwrap_or_default();
+        let body = http::json(&answer).unwrap_or_default();
         match body["healthy"].as_bool() {
             Some(true) => {}
             Some(false) => {
@@ -331,8 +333,8 @@ pub(super) fn form(topic: &str, message: &Message, actions: &Value) -> Value {
     let (priority, tag) = weight(message.occasion);
     json!({
         "topic": topic,
-        "title": ask::fitted(&message.title, MOST_TITLE, char::len_utf8),
-        "message": ask::fitted(text(message), MOST_TEXT, char::len_utf8),
+        "title": fit::fitted(&message.title, MOST_TITLE, char::len_utf8),
+        "message": fit::fitted(text(message), MOST_TEXT, char::len_utf8),
         "priority": priority,
         "tags": [tag],
         "actions": actions,

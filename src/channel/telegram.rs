@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use self::answers::{Chat, Pressed, View};
-use super::ask::{self, Clock, Hidden, Request};
+use super::fit;
+use super::hidden::Hidden;
+use super::http::{self, Clock, Request};
 use super::{Channel, Means, Said, Trouble};
 use crate::model::channel::{self as settings, Message, Occasion, Question, Sensitive};
 use crate::model::time::Timestamp;
@@ -135,9 +137,9 @@ impl Telegram {
             unknown: false,
         })?;
         let clock = Clock::of(&answer, host::now());
-        let mut body = ask::json(&answer).unwrap_or_default();
+        let mut body = http::json(&answer).unwrap_or_default();
         match body["ok"].as_bool() {
-            Some(true) if ask::is_fine(&answer) => Ok((body["result"].take(), clock)),
+            Some(true) if http::is_fine(&answer) => Ok((body["result"].take(), clock)),
             _ => Err(self.failed(what, &named, &answer, &body)),
         }
     }
@@ -146,18 +148,18 @@ impl Telegram {
         let description = body["description"].as_str().unwrap_or_default();
         let said = description.to_lowercase();
         let shown = self.hidden.shown(description);
-        let mut trouble = if ask::is_fine(answer) {
+        let mut trouble = if http::is_fine(answer) {
             let why = match answer.cut {
                 true => "its answer is longer than what is read of one",
                 false => "what answers is no bot API; is `api_url` right?",
             };
             Trouble::passing(format!("{what}: {named}: {why}"))
         } else {
-            ask::refusal(what, named, answer, &shown)
+            http::refusal(what, named, answer, &shown)
         };
         let parameters = &body["parameters"];
         if let Some(seconds) = parameters["retry_after"].as_f64() {
-            trouble.retry_after = ask::rest(seconds);
+            trouble.retry_after = http::rest(seconds);
         }
         let setup = OF_THE_SETUP.iter().any(|known| said.contains(known));
         trouble.hopeless &= !said.is_empty() && !setup;
@@ -240,9 +242,9 @@ impl Telegram {
     fn text(&self, message: &Message) -> String {
         match message.question.as_ref().filter(|_| self.asks(message)) {
             Some(question) => {
-                ask::answerable(message, &answers::how(question), MOST_TEXT, char::len_utf16)
+                fit::answerable(message, &answers::how(question), MOST_TEXT, char::len_utf16)
             }
-            None => ask::fitted(&ask::whole(message), MOST_TEXT, char::len_utf16),
+            None => fit::fitted(&fit::whole(message), MOST_TEXT, char::len_utf16),
         }
     }
 

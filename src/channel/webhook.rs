@@ -7,7 +7,9 @@ use std::time::Instant;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::ask::{self, Hidden, Request};
+use super::fit;
+use super::hidden::Hidden;
+use super::http::{self, Request};
 use super::{Channel, Means, Trouble, event, ntfy};
 use crate::model::channel::{self as settings, Message, Sensitive, Template, Value as Setting};
 use crate::model::text::visible;
@@ -61,7 +63,7 @@ impl Webhook {
     pub fn new(settings: &settings::Webhook, means: &mut Means<'_>) -> Result<Self, Trouble> {
         let mut hidden = Hidden::default();
         let url = means.value("url", &settings.url, &mut hidden)?;
-        ask::check_url(url.reveal(), settings.insecure)
+        http::check_url(url.reveal(), settings.insecure)
             .map_err(|why| Trouble::passing(format!("url: {why}")))?;
         hidden.hide_url(url.reveal());
         let mut headers = Vec::new();
@@ -119,7 +121,7 @@ impl Webhook {
 
     /// What a service says of why it does not take a message.
     fn said(&self, answer: &Answer) -> String {
-        let body = ask::json(answer);
+        let body = http::json(answer);
         let text = match &body {
             // Discord and ntfy; others have one of these as well.
             Some(Value::Object(all)) => ["message", "error", "detail", "title"]
@@ -165,14 +167,14 @@ impl Channel for Webhook {
         let request = self.request(url, message, body, host::now());
         let named = request.named();
         let answer = request.ask(what, until)?;
-        if ask::is_fine(&answer) {
+        if http::is_fine(&answer) {
             return Ok(String::new());
         }
-        let mut trouble = ask::refusal(what, &named, &answer, &self.said(&answer));
+        let mut trouble = http::refusal(what, &named, &answer, &self.said(&answer));
         // Discord says it to the millisecond in the body.
-        let rest = ask::json(&answer).and_then(|body| body["retry_after"].as_f64());
+        let rest = http::json(&answer).and_then(|body| body["retry_after"].as_f64());
         if let Some(seconds) = rest.filter(|_| answer.status == 429) {
-            trouble.retry_after = ask::rest(seconds);
+            trouble.retry_after = http::rest(seconds);
         }
         Err(trouble)
     }
@@ -199,10 +201,10 @@ impl Channel for Webhook {
         let request = request.believing(&self.authorities);
         let named = request.named();
         let answer = request.ask(what, until)?;
-        if !ask::is_fine(&answer) {
-            return Err(ask::refusal(what, &named, &answer, &self.said(&answer)));
+        if !http::is_fine(&answer) {
+            return Err(http::refusal(what, &named, &answer, &self.said(&answer)));
         }
-        let body = ask::json(&answer).unwrap_or_default();
+        let body = http::json(&answer).unwrap_or_default();
         Ok(match (self.template, body["name"].as_str()) {
             (Template::Discord, Some(name)) => {
                 format!("{host} has the webhook {:?}", self.hidden.shown(name))
@@ -257,7 +259,7 @@ fn slack(message: &Message) -> Value {
         '>' => "&gt;".to_owned(),
         c => c.to_string(),
     };
-    let text = ask::fitted(&ask::whole(message), MOST_SLACK, |c| escaped(c).len());
+    let text = fit::fitted(&fit::whole(message), MOST_SLACK, |c| escaped(c).len());
     let text: String = text.chars().map(escaped).collect();
     json!({"text": text, "mrkdwn": false, "unfurl_links": false, "unfurl_media": false})
 }
@@ -267,7 +269,7 @@ fn slack(message: &Message) -> Value {
 fn discord(message: &Message) -> Value {
     let marks = |c: char| "\\*_~`|>#[]<".contains(c);
     let size = |c: char| c.len_utf16() + usize::from(marks(c));
-    let text = ask::fitted(&ask::whole(message), MOST_DISCORD, size);
+    let text = fit::fitted(&fit::whole(message), MOST_DISCORD, size);
     let mut content = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         content.extend(marks(c).then_some('\\'));

@@ -408,8 +408,8 @@ proptest! {
                 c => Some(c),
             });
         }
-        let whole = ask::whole(&message);
-        let cut = plain.strip_suffix(ask::CUT).unwrap_or(&plain);
+        let whole = fit::whole(&message);
+        let cut = plain.strip_suffix(fit::CUT).unwrap_or(&plain);
         prop_assert!(plain == whole || whole.starts_with(cut));
     }
 }

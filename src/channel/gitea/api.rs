@@ -5,7 +5,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::channel::Trouble;
-use crate::channel::ask::{self, Clock, Hidden, Request};
+use crate::channel::hidden::Hidden;
+use crate::channel::http::{self, Clock, Request};
 use crate::model::channel::Sensitive;
 use crate::model::time::Timestamp;
 use crate::net::{Answer, Authorities};
@@ -84,9 +85,9 @@ impl Api {
 
     /// Why an answer is not what was wanted.
     fn refusal(&self, what: &str, named: &str, answer: &Answer) -> Trouble {
-        let json = ask::json(answer).unwrap_or_default();
+        let json = http::json(answer).unwrap_or_default();
         let said = json["message"].as_str().unwrap_or_default();
-        let mut trouble = ask::refusal(what, named, answer, &self.hidden.shown(said));
+        let mut trouble = http::refusal(what, named, answer, &self.hidden.shown(said));
         if answer.status == 423 {
             trouble.why.push_str("; is the repository archived?");
         }
@@ -113,14 +114,14 @@ impl Api {
         let answer = request.ask(what, until)?;
         match answer.status {
             404 | 410 => return Ok(Found::Gone),
-            _ if !ask::is_fine(&answer) => return Err(self.refusal(what, &named, &answer)),
+            _ if !http::is_fine(&answer) => return Err(self.refusal(what, &named, &answer)),
             _ if answer.cut => return Ok(Found::TooLong),
             _ => {}
         }
         let total = answer.header("x-total-count");
         let total = total.and_then(|total| total.trim().parse().ok());
         let clock = Clock::of(&answer, host::now());
-        match ask::json(&answer) {
+        match http::json(&answer) {
             Some(json) => Ok(Found::Is(Got { json, total, clock })),
             None => Err(Self::unreadable(what, &named)),
         }
@@ -151,7 +152,7 @@ impl Api {
         match answer.status {
             // A token without the scope read:user.
             403 | 404 => Ok(None),
-            200 => Ok(ask::json(&answer).and_then(|json| text(&json["login"]))),
+            200 => Ok(http::json(&answer).and_then(|json| text(&json["login"]))),
             _ => Err(self.refusal(what, &named, &answer)),
         }
     }
@@ -274,7 +275,7 @@ impl Api {
             412 => Ok(false),
             // Gone, and with it all that there was to close.
             404 | 410 => Ok(true),
-            _ if ask::is_fine(&answer) => Ok(true),
+            _ if http::is_fine(&answer) => Ok(true),
             _ => Err(self.refusal(&what, &named, &answer)),
         }
     }

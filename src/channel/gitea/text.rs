@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::channel::ask::fitted;
+use crate::channel::fit::fitted;
 use crate::model::channel::{Message, Occasion};
 use crate::model::text::{is_unsafe, shortened};
 

@@ -6,7 +6,7 @@ use nostr::key::{Keys, PublicKey};
 use nostr::nips::nip59::{GiftWrapBuilder, UnwrappedGift};
 use nostr::types::Timestamp as Moment;
 
-use crate::channel::ask::{answerable, fitted, whole};
+use crate::channel::fit::{answerable, fitted, whole};
 use crate::model::channel::{Message, Occasion};
 use crate::model::text::visible;
 use crate::model::time::Timestamp;

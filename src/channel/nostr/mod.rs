@@ -16,7 +16,7 @@ use nostr::nips::nip19::ToBech32 as _;
 use nostr::types::RelayUrl;
 use nostr::types::url::RelayUrlScheme;
 
-use super::ask::Hidden;
+use super::hidden::Hidden;
 use super::{Channel, Means, Said, Trouble};
 use crate::model::channel::{self, Message, Question};
 use crate::net::{self, socket::Peers};

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::channel::ask::Clock;
+use crate::channel::http::Clock;
 use crate::channel::words::{self, Words};
 use crate::model::channel::{Heard, Question};
 use crate::model::text::visible;

@@ -1,5 +1,5 @@
-//! What all kinds that speak HTTP share: a request of JSON within its bounds, what a refusal means,
-//! and sentences about both in which no secret stands.
+//! What all kinds that speak HTTP share: a request of JSON within its bounds, what a refusal means, and
+//! sentences about both in which no secret stands.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -7,16 +7,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Trouble;
-use crate::model::channel::{Message, is_loopback};
-use crate::model::text::{shortened, visible};
+use crate::model::channel::is_loopback;
 use crate::model::time::Timestamp;
 use crate::net::{self, Answer, Authorities, Came};
 
 /// As much of an answer's body is read, in bytes.
 pub(super) const MOST_BODY: usize = 1 << 20;
-
-/// As many characters are told of what a service says.
-const MOST_SAID: usize = 200;
 
 /// How long a service is left alone at the most, whatever it says, in seconds: a day.
 const LONGEST_REST: u64 = 86_400;
@@ -26,51 +22,6 @@ const SLACK: Duration = Duration::from_millis(250);
 
 /// Two clocks that differ by less than this, in microseconds, tell the same time.
 const SAME_TIME: u64 = 2_000_000;
-
-/// What is shorter than this is no secret, and would be found in every second word.
-const LEAST_SECRET: usize = 4;
-
-/// What must not be told of a channel, wherever it turns up: servers repeat what they were sent.
-#[derive(Default)]
-pub(super) struct Hidden(Vec<String>);
-
-impl Hidden {
-    /// Hides a text.
-    pub(super) fn hide(&mut self, secret: &str) {
-        if secret.len() >= LEAST_SECRET && !self.0.iter().any(|known| known == secret) {
-            self.0.push(secret.to_owned());
-            // The whole before its parts.
-            self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        }
-    }
-
-    /// Hides a URL with all its parts that may hold a key; of those, whatever is too short to be one
-    /// stays.
-    pub(super) fn hide_url(&mut self, url: &str) {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        self.hide(url);
-        self.hide(path);
-        if let Some((user, _)) = authority.rsplit_once('@') {
-            self.hide(user);
-            user.split(':').for_each(|part| self.hide(part));
-        }
-        let parts = path.split(['/', '?', '#', '&', '=']);
-        // `webhooks`, `services` and such are no keys, and said in many a sentence.
-        parts
-            .filter(|part| part.len() >= 8 && !part.chars().all(|c| c.is_ascii_lowercase()))
-            .for_each(|part| self.hide(part));
-    }
-
-    /// What somebody else says, fit to be told: in one line, escaped, not long, nothing hidden in it.
-    pub(super) fn shown(&self, text: &str) -> String {
-        let mut text = text.trim().to_owned();
-        for secret in &self.0 {
-            text = text.replace(secret, "…");
-        }
-        visible(&shortened(&text, MOST_SAID)).into_owned()
-    }
-}
 
 /// A request.
 pub(super) struct Request {
@@ -313,50 +264,6 @@ fn is_here(host: &str) -> bool {
     is_loopback(name)
 }
 
-/// A message as one text: its title, and below it the rest.
-pub(super) fn whole(message: &Message) -> String {
-    match message.text.is_empty() {
-        true => message.title.clone(),
-        false => format!("{}\n\n{}", message.title, message.text),
-    }
-}
-
-/// The same, with how to answer before the lines that say where to look further; `most` and `size` as
-/// in [`fitted`].
-pub(super) fn answerable(
-    message: &Message,
-    how: &str,
-    most: usize,
-    size: impl Fn(char) -> usize,
-) -> String {
-    let (text, closing) = message.parts();
-    let end = match closing.is_empty() {
-        true => format!("\n\n{how}"),
-        false => format!("\n\n{how}\n\n{closing}"),
-    };
-    let room = most.saturating_sub(end.chars().map(&size).sum());
-    let text = format!("{}\n\n{text}", message.title);
-    format!("{}{end}", fitted(text.trim_end(), room, size))
-}
-
-/// What stands at the end of a text that was cut.
-pub(super) const CUT: &str = "\n… (cut here: it was too long for this channel)";
-
-/// The text, where `size` of all its characters is no more than `most`; else as much of it as has
-/// room, with a note that it was cut.
-pub(super) fn fitted(text: &str, most: usize, size: impl Fn(char) -> usize) -> String {
-    let of = |text: &str| text.chars().map(&size).sum::<usize>();
-    if of(text) <= most {
-        return text.to_owned();
-    }
-    let (mut taken, room) = (0, most.saturating_sub(of(CUT)));
-    let end = text.char_indices().find_map(|(at, c)| {
-        taken += size(c);
-        (taken > room).then_some(at)
-    });
-    format!("{}{CUT}", &text[..end.unwrap_or(text.len())])
-}
-
 #[cfg(test)]
-#[path = "ask_tests.rs"]
+#[path = "http_tests.rs"]
 mod tests;

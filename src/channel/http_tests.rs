@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::*;
 use crate::channel::fake::http::{Reply, Server};
+use crate::channel::fit::{CUT, fitted};
+use crate::channel::hidden::{Hidden, MOST_SAID};
 
 const KEY: &str = "k3y-in-the-url";
 
