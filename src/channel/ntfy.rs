@@ -189,6 +189,14 @@ impl Ntfy {
         Some((id.to_owned(), heard))
     }
 
+    /// What answers is something else.
+    fn no_ntfy(&self, what: &str) -> Trouble {
+        Trouble::passing(format!(
+            "{what}: {} answers, but not as an ntfy server does; is `url` right?",
+            net::host(&self.url).unwrap_or_default()
+        ))
+    }
+
     /// Whether the token (or anybody) may read a topic.
     fn may_read(&self, topic: &str, what: &str, until: Instant) -> Result<(), Trouble> {
         let request = Request::get(format!("{}/{topic}/auth", self.url));
@@ -210,10 +218,7 @@ impl Channel for Ntfy {
         match http::json(&answer).is_some_and(|json| json.is_object()) {
             true => Ok(sequence),
             // A proxy's login page is no ntfy.
-            false => Err(Trouble::passing(format!(
-                "sending the message: {} answers, but not as an ntfy server does; is `url` right?",
-                net::host(&self.url).unwrap_or_default()
-            ))),
+            false => Err(self.no_ntfy("sending the message")),
         }
     }
 
@@ -265,9 +270,7 @@ impl Channel for Ntfy {
                 )));
             }
             None => {
-                return Err(Trouble::passing(format!(
-                    "{host} answers, but not as an ntfy server does; is `url` right?"
-                )));
+                return Err(self.no_ntfy("asking how the server is"));
             }
         }
         let Some(reply) = &self.reply_topic else {
@@ -282,16 +285,14 @@ impl Channel for Ntfy {
 
 /// What a topic, and a message's id, may be.
 fn is_topic(text: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    (1..=64).contains(&text.len()) && text.chars().all(good)
+    (1..=64).contains(&text.len()) && text.chars().all(words::is_sign)
 }
 
 /// The id of what is sent again: the message's own, as far as the server takes such a one.
 fn sequence(id: &str) -> String {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let text: String = id
         .chars()
-        .map(|c| if good(c) { c } else { '-' })
+        .map(|c| if words::is_sign(c) { c } else { '-' })
         .take(64)
         .collect();
     match text.is_empty() {

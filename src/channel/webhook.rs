@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::fit;
 use super::hidden::Hidden;
 use super::http::{self, Request};
-use super::{Channel, Means, Trouble, event, ntfy};
+use super::{Channel, Means, Trouble, event, ntfy, words};
 use crate::model::channel::{self as settings, Message, Sensitive, Template, Value as Setting};
 use crate::model::text::visible;
 use crate::model::time::Timestamp;
@@ -247,8 +247,7 @@ fn topic(url: &str) -> Option<(&str, &str)> {
     let slash = path + url[path..].find('/')?;
     let topic = url[slash + 1..].split(['?', '#']).next()?;
     let topic = topic.trim_end_matches('/');
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    (!topic.is_empty() && topic.chars().all(good)).then_some((&url[..=slash], topic))
+    (!topic.is_empty() && topic.chars().all(words::is_sign)).then_some((&url[..=slash], topic))
 }
 
 /// Slack's form. Its markup is off, and what would be a mention or a link is written out.

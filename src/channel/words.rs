@@ -54,6 +54,11 @@ pub(super) fn read(text: &str) -> Option<Words> {
     Some(Words { yes, name, to })
 }
 
+/// What codes, topics and ids of messages are made of.
+pub(super) fn is_sign(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
 /// True where a name, as people write it, is that of a subject or of the cell that it is in.
 pub(super) fn is_named(subject: &str, name: &str) -> bool {
     let subject = visible(subject);

@@ -7,7 +7,7 @@ mod asking;
 mod attack;
 mod attacked;
 mod audited;
-mod canaries;
+
 mod channels_tls;
 mod classify;
 mod classify_agents;
@@ -78,6 +78,7 @@ mod report;
 mod revive;
 mod revive_crash;
 mod scale;
+mod secrets;
 mod shipped;
 mod simulate;
 mod soak;

@@ -108,8 +108,7 @@ pub(super) fn of_data(data: &str) -> Option<(bool, &str)> {
         (_, Some(code)) => (false, code),
         _ => return None,
     };
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let whole = !code.is_empty() && data.len() <= MOST_DATA && code.chars().all(good);
+    let whole = !code.is_empty() && data.len() <= MOST_DATA && code.chars().all(words::is_sign);
     whole.then_some((yes, code))
 }
 
