@@ -4,7 +4,7 @@
 //! Its environment is a clean one: what is meant for the checker alone, the secrets of other
 //! channels above all, is not passed on.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -71,15 +71,8 @@ impl Exec {
     fn found(&self) -> Result<PathBuf, Trouble> {
         let path = self.environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
-        let trouble = |why: String| Trouble::passing(format!("command: {why}"));
-        let path = find(self.program(), &path).map_err(trouble)?;
-        match rustix::fs::access(&path, Access::EXEC_OK) {
-            Ok(()) => Ok(path),
-            Err(e) => {
-                let path = path.to_string_lossy();
-                Err(trouble(format!("{}: {}", visible(&path), reason(e))))
-            }
-        }
+        let found = program(&self.settings, &path);
+        found.map_err(|why| Trouble::passing(format!("command: {why}")))
     }
 
     /// A sentence about the command.
@@ -168,6 +161,22 @@ impl Channel for Exec {
             visible(&path)
         ))
     }
+}
+
+/// The file of a command's program, sought in a `PATH`.
+///
+/// # Errors
+/// A sentence: it is not there, or may not be executed.
+pub fn program(settings: &settings::Exec, path: &OsStr) -> Result<PathBuf, String> {
+    let name = settings.command.first().map_or("", String::as_str);
+    let file = find(name, path)?;
+    let why = match rustix::fs::access(&file, Access::EXEC_OK) {
+        Ok(()) if !file.is_dir() => return Ok(file),
+        Ok(()) => Errno::ISDIR,
+        Err(e) => e,
+    };
+    let shown = file.to_string_lossy();
+    Err(format!("{}: {}", visible(&shown), reason(why)))
 }
 
 /// Why an end is not a good one; `None` where it is.

@@ -13,7 +13,7 @@ use super::setup::Setup;
 use super::subject::missing;
 use super::{Ending, out};
 use crate::channel;
-use crate::model::channel::{Channel, Kind, Message, Occasion};
+use crate::model::channel::{Channel, Message, Occasion};
 use crate::model::exit::{Exit, Failure};
 use crate::model::post::Post;
 use crate::model::text::visible;
@@ -39,18 +39,6 @@ pub(super) fn channel(common: &Common, command: ChannelCommand) -> Result<Ending
     match command {
         ChannelCommand::List => list(common, &setup),
         ChannelCommand::Test { name } => test(common, &setup, &name),
-    }
-}
-
-/// The kind's word.
-pub(super) fn kind(channel: &Channel) -> &'static str {
-    match channel.kind {
-        Kind::Telegram(_) => "telegram",
-        Kind::Gitea(_) => "gitea",
-        Kind::Nostr(_) => "nostr",
-        Kind::Ntfy(_) => "ntfy",
-        Kind::Webhook(_) => "webhook",
-        Kind::Exec(_) => "exec",
     }
 }
 
@@ -122,7 +110,7 @@ fn listed<'a>(
     let approval = plans.filter(|p| named(&p.approval.channels));
     Listed {
         name: &channel.name,
-        kind: kind(channel),
+        kind: channel.kind.as_str(),
         hears: channel.hears(),
         notify: notify.map(|plan| plan.name.as_str()).collect(),
         approval: approval.map(|plan| plan.name.as_str()).collect(),
@@ -222,7 +210,7 @@ fn test(common: &Common, setup: &Setup, name: &str) -> Result<Ending, Failure> {
     let document = Tested {
         schema: "lazarus-pit/channel-test/1",
         name,
-        kind: kind(settings),
+        kind: settings.kind.as_str(),
         looked,
         receipt: receipt.filter(|receipt| !receipt.is_empty()),
         delivered,

@@ -115,6 +115,21 @@ pub enum Kind {
     Exec(Exec),
 }
 
+impl Kind {
+    /// The word.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Kind::Telegram(_) => "telegram",
+            Kind::Gitea(_) => "gitea",
+            Kind::Nostr(_) => "nostr",
+            Kind::Ntfy(_) => "ntfy",
+            Kind::Webhook(_) => "webhook",
+            Kind::Exec(_) => "exec",
+        }
+    }
+}
+
 /// A Telegram bot in one chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telegram {

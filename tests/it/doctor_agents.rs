@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 
 use crate::doctor::{Host, Look, PLAN};
-use crate::world::{NOBODY, SECRET, mode, needs_root, put};
+use crate::world::{NOBODY, SECRET, make_dir, mode, needs_root, put};
 
 #[test]
 fn channels_whose_secrets_or_people_are_missing() {
@@ -42,14 +42,33 @@ fn channels_whose_secrets_or_people_are_missing() {
     mode(&at, 0o600);
     host.look().has("ok", "channel", "people can answer");
     telegram(&format!("token: {{file: {}}}", at.display()));
+    // The look at the plans tells of it, and the channel does not once more.
     host.look()
-        .has("warning", "nobody_may_answer", "allowed_users");
-    w.config("channels: {ops: {kind: exec, command: [/nonexistent/x]}}\n");
-    host.look().has("warning", "cannot_answer", "exec").has(
-        "error",
-        "channel_unusable",
-        "/nonexistent/x",
+        .only(&["plan_problem"])
+        .has("warning", "plan_problem", "nobody can answer on ops")
+        .has("ok", "channel", "only tells");
+    let program = w.base().join("conf/program");
+    let exec = format!(
+        "channels: {{ops: {{kind: exec, command: [{}]}}}}\n",
+        program.display()
     );
+    w.config(&exec);
+    let unusable = |text: &str| {
+        host.look().has("error", "channel_unusable", text).has(
+            "error",
+            "channel_unusable",
+            "command: ",
+        );
+    };
+    unusable("No such file");
+    put(&program, b"#!/bin/sh\n");
+    mode(&program, 0o644);
+    unusable("Permission denied");
+    mode(&program, 0o755);
+    host.look().only(&["plan_problem"]);
+    fs::remove_file(&program).unwrap();
+    make_dir(&program, 0o755);
+    unusable("Is a directory");
     w.config("channels: {ops: {kind: exec, command: ['true']}}\n");
     host.plan(PLAN)
         .look()
@@ -57,6 +76,67 @@ fn channels_whose_secrets_or_people_are_missing() {
         .has("advice", "channel_unused", "no plan");
     host.plan(&ask.replace("approval: {channels: [ops]}\n", ""));
     host.look().has("advice", "asked_nowhere", "approve");
+}
+
+/// Where another channel of a plan can answer, one that cannot is worth a word and no more.
+#[test]
+fn channels_on_which_nobody_answers_beside_one_that_hears() {
+    let host = Host::new();
+    let token = host.w.base().join("conf/token");
+    put(&token, format!("123456:{SECRET}").as_bytes());
+    mode(&token, 0o600);
+    let ops = format!(
+        "kind: telegram, chat_id: 1, token: {{file: {}}}",
+        token.display()
+    );
+    host.w.config(&format!(
+        "channels:\n  heard: {{{ops}, allowed_users: [42]}}\n  ops: {{{ops}}}\n  hook: {{kind: exec, command: ['true']}}\n"
+    ));
+    let plan = "name: p\npolicy: ask\napproval: {channels: [heard, ops, hook]}\nsteps:\n  - run: ['true']\n";
+    host.plan(plan);
+    let names = "these plans ask through it: p";
+    host.look()
+        .only(&[])
+        .has("advice", "nobody_may_answer", names)
+        .has("advice", "cannot_answer", names);
+    // A plan that asks nobody misses no answer.
+    host.plan(&plan.replace("policy: ask", "policy: auto"));
+    let look = host.look();
+    let told = |code| look.findings().iter().any(|f| f["code"] == code);
+    assert!(!told("nobody_may_answer") && !told("cannot_answer"));
+}
+
+#[test]
+fn a_file_of_authorities_that_is_missing_broken_or_anybodys() {
+    let host = Host::new();
+    let ca = host.w.base().join("conf/ca.pem");
+    host.plan("name: p\npolicy: never\nnotify: {channels: [ops], on: [down]}\n");
+    let config = |secret: &str| {
+        let at = ca.display();
+        let url = "url: 'https://localhost:1/'";
+        host.w.config(&format!(
+            "channels: {{ops: {{kind: webhook, {url}, ca: {at}{secret}}}}}\n"
+        ));
+    };
+    config("");
+    let says = |text: &str| {
+        host.look()
+            .has("error", "channel_unusable", "ca: ")
+            .has("error", "channel_unusable", text);
+    };
+    says("cannot read");
+    put(&ca, b"no certificate\n");
+    says(ca.to_str().unwrap());
+    mode(&ca, 0o666);
+    says("can be written by everyone");
+    // A secret that is missing as well hides nothing of it, and a run that has it is no better off.
+    config(", secret: {env: TOKEN}");
+    host.look()
+        .only(&["secret", "channel_unusable"])
+        .has("error", "channel_unusable", "ca: ");
+    put(&host.sys("etc/tokens"), b"TOKEN=x\n");
+    host.service("LimitCORE=", "EnvironmentFile=/etc/tokens\nLimitCORE=");
+    host.look().only(&["channel_unusable"]);
 }
 
 /// What waits and what failed stands in the state.

@@ -352,6 +352,43 @@ fn crontabs_that_cron_passes_over() {
     host.look().has("warning", "no_cron", "no cron");
 }
 
+/// A program that is named without its directory is sought below the host's root, too.
+#[test]
+fn programs_are_sought_where_the_host_has_them() {
+    let host = Host::new();
+    let shipped = shipped("cron/lazarus-pit");
+    let bare = shipped.replace("/usr/local/bin/lazarus-pit check", "lazarus-pit check");
+    assert_ne!(bare, shipped);
+    let missing = || host.look().bad().contains(&"program_missing");
+    host.crontab("lazarus-pit", &bare);
+    assert!(!missing());
+    mode(&host.sys("usr/local/bin/lazarus-pit"), 0o777);
+    let found = host.sys("usr/local/bin/lazarus-pit");
+    host.look()
+        .has("error", "program_not_trusted", found.to_str().unwrap());
+    host.crontab("lazarus-pit", &bare.replace("PATH=", "NO_PATH="));
+    let at = host.sys("usr/bin");
+    host.look()
+        .has("error", "program_missing", at.to_str().unwrap());
+    // This host's own is not taken for it.
+    host.crontab("lazarus-pit", &bare);
+    fs::remove_file(&found).unwrap();
+    assert!(missing());
+}
+
+/// What runs another command than `check` starts no run.
+#[test]
+fn a_crontab_that_makes_no_run_is_none() {
+    let host = Host::new();
+    let shipped = shipped("cron/lazarus-pit");
+    let other = shipped.replace("lazarus-pit check", "lazarus-pit simulate");
+    assert_ne!(other, shipped);
+    host.crontab("lazarus-pit", &other);
+    host.look()
+        .only(&[])
+        .has("ok", "starter_unseen", "not seen from here");
+}
+
 #[test]
 fn two_that_start_runs_are_one_too_many() {
     let host = Host::new();

@@ -20,6 +20,7 @@ use super::list::wants_json;
 use super::setup::overrides;
 use super::{Ending, out};
 use crate::model::exit::{Exit, Failure};
+use crate::sys::host;
 use facts::Facts;
 use finding::Level;
 use show::Document;
@@ -39,12 +40,15 @@ pub(super) fn doctor(common: &Common, args: &DoctorArgs) -> Result<Ending, Failu
         );
         return Err(Failure::new(Exit::Usage, message));
     }
-    let findings = rules::judge(&Facts::gather(&overrides, system_root));
+    let facts = Facts::gather(&overrides, system_root);
+    let findings = rules::judge(&facts);
     let fine = findings
         .iter()
         .all(|finding| finding.level < Level::Warning);
     if json {
-        out::json(&Document::of(&findings))?;
+        let user = facts.host.map(|host| host.user);
+        let user = user.unwrap_or_else(|| format!("uid {}", host::uid()));
+        out::json(&Document::of(&findings, user))?;
     } else if !common.quiet || !fine {
         out::print(show::human(&findings, common.color, common.quiet).as_bytes())?;
     }

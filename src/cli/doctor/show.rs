@@ -50,14 +50,14 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Of these findings.
-    pub(super) fn of(findings: &'a [Finding]) -> Self {
+    /// Of these findings, and the user who looked.
+    pub(super) fn of(findings: &'a [Finding], user: String) -> Self {
         let worst = findings.iter().map(|finding| finding.level).max();
         Self {
             schema: SCHEMA,
             version: VERSION,
             host: host::hostname(),
-            user: host::user_name(host::uid()),
+            user,
             checked_at: host::now(),
             level: worst.unwrap_or(Level::Ok),
             summary: Summary::of(findings),

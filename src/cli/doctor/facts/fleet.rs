@@ -33,11 +33,30 @@ const LOOK: Duration = Duration::from_secs(10);
 /// For at most this many subjects of a plan it is tried what its steps would find.
 const TRIED: usize = 100;
 
+/// What stands in a step's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) enum Obstacle {
+    /// The plan names what the subject does not have.
+    Template,
+    /// Each attempt would fail before anything is started.
+    StepFails,
+    /// What its user may do could not be found out.
+    User,
+    /// Its user may not enter the directory.
+    Cwd,
+    /// Its user may not run the program.
+    Program,
+    /// What the program names in its first line is missing.
+    Interpreter,
+    /// Its user has as many tasks as it may have.
+    LimitReached,
+}
+
 /// What would keep a step from being carried out, for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli::doctor) struct Trouble {
     pub(in crate::cli::doctor) plan: String,
-    pub(in crate::cli::doctor) code: &'static str,
+    pub(in crate::cli::doctor) obstacle: Obstacle,
     pub(in crate::cli::doctor) why: String,
     pub(in crate::cli::doctor) subjects: Vec<String>,
 }
@@ -101,8 +120,8 @@ pub(in crate::cli::doctor) fn gather(settings: &Settings, search: &OsStr) -> Fle
         if *count <= TRIED && plan.policy != Policy::Never {
             fleet.tried += 1;
             let root = snapshot.told_root();
-            for (code, why) in tried(&view, plan, &root, &own, settings, &tasks) {
-                troubles.add(plan, code, why, &view.name);
+            for (obstacle, why) in tried(&view, plan, &root, &own, settings, &tasks) {
+                troubles.add(plan, obstacle, why, &view.name);
             }
         }
     }
@@ -122,16 +141,16 @@ fn views(snapshot: &Snapshot) -> impl Iterator<Item = View<'_>> {
 struct Troubles(Vec<Trouble>);
 
 impl Troubles {
-    fn add(&mut self, plan: &Plan, code: &'static str, why: String, subject: &str) {
+    fn add(&mut self, plan: &Plan, obstacle: Obstacle, why: String, subject: &str) {
         let known = self
             .0
             .iter_mut()
-            .find(|t| t.plan == plan.name && t.code == code && t.why == why);
+            .find(|t| t.plan == plan.name && t.obstacle == obstacle && t.why == why);
         match known {
             Some(trouble) => trouble.subjects.push(subject.to_owned()),
             None => self.0.push(Trouble {
                 plan: plan.name.clone(),
-                code,
+                obstacle,
                 why,
                 subjects: vec![subject.to_owned()],
             }),
@@ -147,17 +166,17 @@ fn tried(
     own: &Own,
     settings: &Settings,
     tasks: &OnceCell<HashMap<u32, u64>>,
-) -> Vec<(&'static str, String)> {
+) -> Vec<(Obstacle, String)> {
     let action = match first_attempt(view, plan, root) {
         Ok(action) => action,
-        Err(why) => return vec![("template", why)],
+        Err(why) => return vec![(Obstacle::Template, why)],
     };
     let mounts = settings.config.mounts();
     let missions = Path::new(root);
     let mut found = Vec::new();
     for step in &action.steps {
         match act::would(step, &action, own, missions, mounts) {
-            Err(why) => found.push(("step_fails", format!("{}: {why}", step_word(step)))),
+            Err(why) => found.push((Obstacle::StepFails, format!("{}: {why}", step_word(step)))),
             Ok(Some(would)) => {
                 found.extend(as_user(step, &would));
                 found.extend(crowded(step, &would, tasks.get_or_init(self::tasks)));
@@ -177,7 +196,7 @@ fn step_word(step: &Step) -> &'static str {
 }
 
 /// What the user that a program runs as could not do: go to its directory, run its file.
-fn as_user(step: &Step, would: &Would) -> Vec<(&'static str, String)> {
+fn as_user(step: &Step, would: &Would) -> Vec<(Obstacle, String)> {
     let name = &would.account.name;
     // One that is relative is taken from the directory that it is started in.
     let file = would.cwd.join(&would.program);
@@ -189,19 +208,22 @@ fn as_user(step: &Step, would: &Would) -> Vec<(&'static str, String)> {
     let word = step_word(step);
     let (cwd, program, interpreter) = match asked {
         Ok(answers) => answers,
-        Err(why) => return vec![("user", format!("{word}: {why}"))],
+        Err(why) => return vec![(Obstacle::User, format!("{word}: {why}"))],
     };
     let mut found = Vec::new();
     if let Err(errno) = cwd {
         let cwd = would.cwd.display();
         let cause = std::io::Error::from(errno);
-        found.push(("cwd", format!("{word}: {name} cannot go to {cwd}: {cause}")));
+        found.push((
+            Obstacle::Cwd,
+            format!("{word}: {name} cannot go to {cwd}: {cause}"),
+        ));
     }
     if let Err(errno) = program {
         let program = file.display();
         let cause = std::io::Error::from(errno);
         found.push((
-            "program",
+            Obstacle::Program,
             format!("{word}: {name} cannot run {program}: {cause}"),
         ));
     }
@@ -209,7 +231,7 @@ fn as_user(step: &Step, would: &Would) -> Vec<(&'static str, String)> {
         let program = file.display();
         let why =
             format!("{word}: the interpreter that {program} names in its first line is missing");
-        found.push(("interpreter", why));
+        found.push((Obstacle::Interpreter, why));
     }
     found
 }
@@ -236,11 +258,7 @@ fn tasks() -> HashMap<u32, u64> {
 
 /// An agent that could start nothing, as its user has as many tasks as it may have. Root is not
 /// bound by that.
-fn crowded(
-    step: &Step,
-    would: &Would,
-    tasks: &HashMap<u32, u64>,
-) -> Option<(&'static str, String)> {
+fn crowded(step: &Step, would: &Would, tasks: &HashMap<u32, u64>) -> Option<(Obstacle, String)> {
     let Step::Spawn(spawn) = step else {
         return None;
     };
@@ -252,7 +270,7 @@ fn crowded(
         let why = format!(
             "spawn: {name} has at least {most} tasks already, and limits.processes is {most}"
         );
-        ("limit_reached", why)
+        (Obstacle::LimitReached, why)
     })
 }
 

@@ -23,7 +23,9 @@ pub(in crate::cli::doctor) struct Host {
     pub(in crate::cli::doctor) synchronised: Option<String>,
     /// The user that we run as.
     pub(in crate::cli::doctor) user: String,
+    /// The same user's number.
     pub(in crate::cli::doctor) uid: u32,
+    /// True where that is root.
     pub(in crate::cli::doctor) is_root: bool,
     /// True where we may give a child more than we have.
     pub(in crate::cli::doctor) may_raise: bool,

@@ -1,13 +1,13 @@
 //! What `doctor` looks at: facts, and no judgement. Everything is read only, nothing is started,
 //! sent or locked. What does not answer in time is left out, and said to be.
 
-pub(super) mod crontab;
+pub(super) mod channels;
+pub(super) mod crontabs;
+pub(super) mod directories;
 pub(super) mod fleet;
 pub(super) mod host;
-pub(super) mod memory;
-pub(super) mod places;
 pub(super) mod settings;
-pub(super) mod talk;
+pub(super) mod state;
 pub(super) mod unit_file;
 pub(super) mod units;
 
@@ -21,21 +21,22 @@ use crate::config::{Env, Overrides};
 use crate::sys::program::PATH_OF_ROOT;
 use settings::Settings;
 
-/// How long all of it may take: a disk that does not answer is an answer, too.
-const PATIENCE: Duration = Duration::from_secs(12);
-
-/// How long configuration, plans and units may take: the rest is looked at by them.
+/// How long configuration, plans and units may take: the rest is looked at by them. A disk that does
+/// not answer is an answer, too.
 const FIRST: Duration = Duration::from_secs(10);
+
+/// How long all the rest may take after them.
+const REST: Duration = Duration::from_secs(12);
 
 /// Everything that is known. What did not answer in time is `None`.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) settings: Option<Arc<Settings>>,
-    pub(super) places: Option<Vec<places::Place>>,
-    pub(super) memory: Option<memory::Memory>,
+    pub(super) directories: Option<Vec<directories::Place>>,
+    pub(super) state: Option<state::StateFacts>,
     pub(super) host: Option<host::Host>,
     pub(super) starters: Option<units::Starters>,
-    pub(super) lines: Option<Vec<talk::Line>>,
+    pub(super) channels: Option<Vec<channels::ChannelFacts>>,
     pub(super) fleet: Option<fleet::Fleet>,
 }
 
@@ -52,15 +53,15 @@ impl Facts {
         let search = starters.as_ref().and_then(units::Starters::search);
         let search = search.or_else(|| Own::read().path);
         let search = search.unwrap_or_else(|| PATH_OF_ROOT.into());
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REST;
         let of_settings = settings.clone();
-        let places = settings
+        let directories = settings
             .as_ref()
-            .map(|settings| all_places(settings, system_root));
-        let memory = with(&of_settings, |settings| memory::gather(&settings.config));
+            .map(|settings| all_directories(settings, system_root));
+        let state = with(&of_settings, |settings| state::gather(&settings.config));
         let paths = search.clone();
-        let lines = with(&of_settings, move |settings| {
-            talk::gather(&settings.config.channels, &settings.trust, &paths)
+        let channels = with(&of_settings, move |settings| {
+            channels::gather(&settings.config.channels, &settings.trust, &paths)
         });
         let fleet = with(&of_settings, move |settings| {
             fleet::gather(settings, &search)
@@ -69,30 +70,30 @@ impl Facts {
         let host = apart(move || host::gather(&root));
         Self {
             settings,
-            places: places.map(|places| places.into_iter().map(|place| place(until)).collect()),
-            memory: within(memory, until),
+            directories: directories.map(|all| all.into_iter().map(|place| place(until)).collect()),
+            state: within(state, until),
             host: within(host, until),
             starters,
-            lines: within(lines, until),
+            channels: within(channels, until),
             fleet: within(fleet, until),
         }
     }
 }
 
 /// A look at a directory that has begun, and when it is to be over.
-type Begun = Box<dyn FnOnce(Instant) -> places::Place>;
+type Begun = Box<dyn FnOnce(Instant) -> directories::Place>;
 
 /// Looks at each directory by itself: one that does not answer does not hide the others.
-fn all_places(settings: &Settings, system_root: &Path) -> Vec<Begun> {
-    let mounts = Arc::new(places::Mounts::read(system_root));
-    let named = places::named(&settings.config).into_iter();
-    let begin = |(role, path): (places::Role, PathBuf)| {
+fn all_directories(settings: &Settings, system_root: &Path) -> Vec<Begun> {
+    let mounts = Arc::new(directories::Mounts::read(system_root));
+    let named = directories::named(&settings.config).into_iter();
+    let begin = |(role, path): (directories::Role, PathBuf)| {
         let (theirs, place) = (Arc::clone(&mounts), path.clone());
         let trust = settings.trust.clone();
-        let looking = apart(move || places::look(role, place, &theirs, &trust));
+        let looking = apart(move || directories::look(role, place, &theirs, &trust));
         let mounts = Arc::clone(&mounts);
         let end = move |until| {
-            within(looking, until).unwrap_or_else(|| places::unanswered(role, path, &mounts))
+            within(looking, until).unwrap_or_else(|| directories::unanswered(role, path, &mounts))
         };
         Box::new(end) as Begun
     };

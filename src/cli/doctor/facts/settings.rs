@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::places::{Way, open_way};
+use super::directories::{Way, open_way};
 use crate::config::{self, Config, Env, FoundBy, Overrides, Refused};
 use crate::model::cell::Warning;
 use crate::plan::{self, Known, PlanSet};

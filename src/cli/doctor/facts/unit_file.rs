@@ -3,6 +3,10 @@
 
 use std::path::PathBuf;
 
+use clap::CommandFactory as _;
+
+use crate::cli::args::Cli;
+
 /// One assignment of a unit, and the file in which it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Assignment {
@@ -88,22 +92,6 @@ pub(in crate::cli::doctor) struct Call {
     pub(in crate::cli::doctor) args: Vec<String>,
 }
 
-/// Other commands than `check`: who starts one of them starts no run.
-const OTHERS: [&str; 12] = [
-    "health",
-    "heartbeats",
-    "status",
-    "list",
-    "doctor",
-    "ps",
-    "logs",
-    "beat",
-    "history",
-    "explain",
-    "channel",
-    "plan",
-];
-
 impl Call {
     /// The call of this program in a command line, where it is one that makes a run. Quotes count
     /// as spaces, so that `sh -c '…'` is looked into.
@@ -113,9 +101,7 @@ impl Call {
         let is_ours = |word: &&str| unmarked(word).rsplit('/').next() == Some("lazarus-pit");
         let at = words.iter().position(is_ours)?;
         let args: Vec<String> = words[at + 1..].iter().map(|&word| word.into()).collect();
-        let runs = args.iter().any(|arg| arg == "check")
-            || !args.iter().any(|arg| OTHERS.contains(&arg.as_str()));
-        runs.then(|| Self {
+        makes_a_run(&args).then(|| Self {
             program: unmarked(words[at]).to_owned(),
             before: words[..at].iter().map(|&word| word.into()).collect(),
             args,
@@ -136,6 +122,13 @@ impl Call {
         }
         None
     }
+}
+
+/// True where these arguments make a run: those of `check`, or of no command at all.
+fn makes_a_run(args: &[String]) -> bool {
+    let cli = Cli::command();
+    let is_command = |arg: &String| arg == "help" || cli.find_subcommand(arg).is_some();
+    args.iter().any(|arg| arg == "check") || !args.iter().any(is_command)
 }
 
 /// A program without the marks that systemd takes before it.
@@ -220,6 +213,19 @@ mod tests {
             (option("--root"), option("--config"), option("--plans"))
         });
         assert_eq!(call, Some((Some("/r".into()), Some("/c".into()), None)));
+    }
+
+    #[test]
+    fn no_other_command_makes_a_run() {
+        let makes = |line: &str| Call::of(line).is_some();
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let line = format!("/x/lazarus-pit --config /c {name} -q");
+            assert_eq!(makes(&line), name == "check", "{line}");
+        }
+        assert!(!makes("lazarus-pit help"));
+        assert!(!makes("lazarus-pit simulate --days 3"));
+        assert!(makes("lazarus-pit --config /c"));
     }
 
     #[test]

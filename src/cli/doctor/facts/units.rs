@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 
-use super::crontab::{self, Crontab};
+use super::crontabs::{self, Crontab};
 use super::unit_file::{Call, UnitFile};
+use crate::sys::host::user_name;
 use crate::sys::program::{PATH_OF_ROOT, find};
 use crate::sys::systemd::Manager;
 
@@ -37,8 +38,15 @@ const OF_USERS: [&str; 4] = [
 pub(in crate::cli::doctor) enum Program {
     /// It is not there, or may not be run: a sentence.
     Missing(String),
-    /// It is there; its file, whose it is, and its mode.
-    There(PathBuf, u32, u32),
+    /// It is there.
+    There {
+        /// Its file.
+        file: PathBuf,
+        uid: u32,
+        /// The name of whom it belongs to.
+        owner: String,
+        mode: u32,
+    },
 }
 
 /// A service that makes runs, and its timer.
@@ -96,7 +104,7 @@ pub(in crate::cli::doctor) fn gather(system_root: &Path) -> Starters {
     }
     Starters {
         services,
-        crontabs: crontab::gather(system_root),
+        crontabs: crontabs::gather(system_root),
     }
 }
 
@@ -227,24 +235,36 @@ pub(super) fn program(system_root: &Path, name: &str, path: Option<&str>) -> Pro
     // Of systemd's own words only the home is known here.
     let home = crate::sys::host::home().unwrap_or_else(|| "/".into());
     let name = &*name.replace("%h", &home.to_string_lossy());
-    let found = match name.starts_with('/') {
-        true => Ok(PathBuf::from(name)),
-        false => find(name, OsStr::new(path.unwrap_or(PATH_OF_ROOT))),
+    let found = match name.contains('/') {
+        true => Ok(below(system_root, Path::new(name))),
+        false => sought(system_root, name, path.unwrap_or(PATH_OF_ROOT)),
     };
     let file = match found {
         Ok(file) => file,
         Err(why) => return Program::Missing(why),
     };
-    let real = below(system_root, &file);
-    let may_run = rustix::fs::accessat(CWD, &real, Access::EXEC_OK, AtFlags::EACCESS);
-    match (std::fs::metadata(&real), may_run) {
-        (Err(e), _) => Program::Missing(format!("{}: {e}", real.display())),
+    let may_run = rustix::fs::accessat(CWD, &file, Access::EXEC_OK, AtFlags::EACCESS);
+    match (std::fs::metadata(&file), may_run) {
+        (Err(e), _) => Program::Missing(format!("{}: {e}", file.display())),
         (Ok(meta), _) if !meta.is_file() => {
-            Program::Missing(format!("{} is no file", real.display()))
+            Program::Missing(format!("{} is no file", file.display()))
         }
-        (Ok(_), Err(_)) => Program::Missing(format!("{} may not be executed", real.display())),
-        (Ok(meta), Ok(())) => Program::There(real, meta.uid(), meta.mode() & 0o7777),
+        (Ok(_), Err(_)) => Program::Missing(format!("{} may not be executed", file.display())),
+        (Ok(meta), Ok(())) => Program::There {
+            file,
+            uid: meta.uid(),
+            owner: user_name(meta.uid()),
+            mode: meta.mode() & 0o7777,
+        },
     }
+}
+
+/// A program that is named without a directory, in those of a `PATH` as they are below another root.
+fn sought(system_root: &Path, name: &str, path: &str) -> Result<PathBuf, String> {
+    let dirs = std::env::split_paths(path).filter(|dir| dir.is_absolute());
+    let dirs = dirs.map(|dir| below(system_root, &dir));
+    let path = std::env::join_paths(dirs).map_err(|e| e.to_string())?;
+    find(name, &path)
 }
 
 /// What a service has in `PATH`.

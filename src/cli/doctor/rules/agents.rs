@@ -1,7 +1,7 @@
 //! Findings about what agents and commands that are started could not do here.
 
 use super::{acting, given, spawns};
-use crate::cli::doctor::facts::fleet::{Fleet, Trouble};
+use crate::cli::doctor::facts::fleet::{Fleet, Obstacle, Trouble};
 use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::settings::Settings;
 use crate::cli::doctor::facts::units::Starters;
@@ -37,7 +37,7 @@ pub(super) fn judge(
         .collect();
     if host.is_root && !host.may_become && !starting.is_empty() {
         let text = format!(
-            "root here may not become another user (no CAP_SETUID or CAP_SETGID), and {} start agents",
+            "root here may not become another user (no CAP_SETUID or CAP_SETGID), and these plans start agents: {}",
             few(&starting)
         );
         found.push(
@@ -64,32 +64,32 @@ pub(super) fn judge(
 /// What would keep a step from being carried out.
 fn trouble(trouble: &Trouble) -> Finding {
     let text = format!("{} (for {})", trouble.why, few(&trouble.subjects));
-    let (finding, next) = match trouble.code {
-        "template" => (
+    let (finding, next) = match trouble.obstacle {
+        Obstacle::Template => (
             Finding::error("template", text),
             "the manifest lacks what the plan names: give the cell that label, or the plan a `default`",
         ),
-        "user" => (
+        Obstacle::User => (
             Finding::advice("user_unknown", text),
             "what that user may do could not be found out",
         ),
-        "cwd" => (
+        Obstacle::Cwd => (
             Finding::error("cwd", text),
             "give that user the right to enter each directory on the way: `namei -l PATH`",
         ),
-        "program" => (
+        Obstacle::Program => (
             Finding::error("program", text),
             "`chmod +x` it, and see that its file system is not mounted noexec and each directory on the way may be entered",
         ),
-        "limit_reached" => (
+        Obstacle::LimitReached => (
             Finding::warning("limit_reached", text),
             "raise `limits.processes`: it counts all tasks of the user, and not those of the agent alone",
         ),
-        "interpreter" => (
+        Obstacle::Interpreter => (
             Finding::error("interpreter", text),
             "install it, or mend the script's first line",
         ),
-        _ => (
+        Obstacle::StepFails => (
             Finding::error("step_fails", text),
             "each attempt would fail with these words: mend the plan or what it names",
         ),

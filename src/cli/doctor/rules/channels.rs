@@ -1,13 +1,13 @@
-//! Findings about the channels to people. What can be told without sending anything; the rest is
+//! Findings about the channels to people. What can be told without sending anything; the rest is for
 //! `channel test`.
 
 use std::collections::BTreeSet;
 
 use super::{acting, given};
+use crate::cli::doctor::facts::channels::{ChannelFacts, Secret};
 use crate::cli::doctor::facts::host::Host;
-use crate::cli::doctor::facts::memory::Memory;
 use crate::cli::doctor::facts::settings::Settings;
-use crate::cli::doctor::facts::talk::{Line, Secret};
+use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::facts::units::Starters;
 use crate::cli::doctor::finding::{Finding, Level, count, few};
 use crate::model::decision::Policy;
@@ -17,40 +17,40 @@ use crate::report::human::moment;
 
 /// About all channels, and who is asked through them.
 pub(super) fn judge(
-    lines: &[Line],
+    channels: &[ChannelFacts],
     settings: &Settings,
-    memory: Option<&Memory>,
+    state: Option<&StateFacts>,
     starters: Option<&Starters>,
     host: &Host,
 ) -> Vec<Finding> {
     let given = given(starters);
-    let state = memory.and_then(|memory| memory.state.as_ref().ok());
+    let state = state.and_then(|facts| facts.state.as_ref().ok());
     let mut found = Vec::new();
-    for line in lines {
+    for channel in channels {
         let before = found.len();
-        let post = state.and_then(|state| state.post.get(&line.name));
-        let about = |finding: Finding| finding.about(format!("channel {}", line.name));
-        let secrets = line.secrets.iter();
+        let post = state.and_then(|state| state.post.get(&channel.name));
+        let about = |finding: Finding| finding.about(format!("channel {}", channel.name));
+        let secrets = channel.secrets.iter();
         found.extend(secrets.filter_map(|s| secret(s, given.as_ref())).map(about));
-        if let Some(why) = &line.unusable {
+        if let Some(why) = &channel.unusable {
             let finding = Finding::error("channel_unusable", why);
             found.push(
                 about(finding)
                     .next("mend its settings: docs/notifications.md has each kind's guide"),
             );
         }
-        found.extend(used(line, settings).into_iter().map(about));
+        found.extend(used(channel, channels, settings).into_iter().map(about));
         found.extend(
             post.into_iter()
-                .flat_map(|post| of_post(post, line, host))
+                .flat_map(|post| of_post(post, channel, host))
                 .map(about),
         );
         let fine = found[before..].iter().all(|f| f.level == Level::Ok);
         if fine {
             let text = format!(
                 "a channel of kind {}, {}; its secrets are there",
-                line.kind,
-                if line.hears {
+                channel.kind,
+                if channel.hears {
                     "on which people can answer"
                 } else {
                     "which only tells"
@@ -58,12 +58,12 @@ pub(super) fn judge(
             );
             let next = format!(
                 "whether a message arrives: `lazarus-pit channel test {}`",
-                line.name
+                channel.name
             );
             found.push(about(Finding::ok("channel", text)).next(next));
         }
     }
-    found.extend(questions(lines, settings));
+    found.extend(questions(channels, settings));
     found
 }
 
@@ -91,11 +91,12 @@ fn secret(secret: &Secret, given: Option<&BTreeSet<&str>>) -> Option<Finding> {
 }
 
 /// Which plans use a channel, and for what it is no good.
-fn used(line: &Line, settings: &Settings) -> Vec<Finding> {
+fn used(channel: &ChannelFacts, all: &[ChannelFacts], settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
     let plans = || settings.plans.set.plans().iter();
-    let asks = || acting(&settings.plans.set).filter(|p| p.approval.channels.contains(&line.name));
-    let tells = plans().any(|plan| plan.notify.channels.contains(&line.name));
+    let asks =
+        || acting(&settings.plans.set).filter(|p| p.approval.channels.contains(&channel.name));
+    let tells = plans().any(|plan| plan.notify.channels.contains(&channel.name));
     if asks().next().is_none() && !tells && !settings.plans.set.is_empty() {
         let text = "no plan tells or asks anybody through it";
         found.push(
@@ -103,29 +104,40 @@ fn used(line: &Line, settings: &Settings) -> Vec<Finding> {
                 .next("name it in a plan's `notify.channels` or `approval.channels`"),
         );
     }
-    let names: Vec<&str> = asks().map(|plan| plan.name.as_str()).collect();
-    if names.is_empty() || line.hears {
+    if channel.hears {
         return found;
     }
-    found.push(match line.allows_nobody {
-        true => Finding::warning(
+    // Of a plan that nobody can answer on any of its channels, the look at the plans has told.
+    let is_heard = |name: &String| all.iter().any(|one| one.hears && one.name == *name);
+    let heard = asks()
+        .filter(|plan| plan.policy == Policy::Ask && plan.approval.channels.iter().any(is_heard));
+    let names: Vec<&str> = heard.map(|plan| plan.name.as_str()).collect();
+    if names.is_empty() {
+        return found;
+    }
+    found.push(match channel.allows_nobody {
+        true => Finding::advice(
             "nobody_may_answer",
-            format!("{} ask through it, and its `allowed_users` are nobody", few(&names)),
+            format!("its `allowed_users` are empty, and these plans ask through it: {}", few(&names)),
         )
-        .next("list in `allowed_users` those whose answers count; the shell's `approve` works all the same"),
-        false => Finding::warning(
+        .next("list in `allowed_users` those whose answers count; the plans' other channels work all the same"),
+        false => Finding::advice(
             "cannot_answer",
-            format!("{} ask through it, and nobody can answer there (kind {})", few(&names), line.kind),
+            format!(
+                "nobody can answer there (kind {}), and these plans ask through it: {}",
+                channel.kind,
+                few(&names)
+            ),
         )
-        .next("ask through telegram, gitea, nostr or ntfy (with `reply_topic`); the shell's `approve` works all the same"),
+        .next("if answers are wanted there: telegram, gitea, nostr and ntfy (with `reply_topic`) take them; the plans' other channels work all the same"),
     });
     found
 }
 
 /// What the runs have remembered of a channel.
-fn of_post(post: &Post, line: &Line, host: &Host) -> Vec<Finding> {
+fn of_post(post: &Post, channel: &ChannelFacts, host: &Host) -> Vec<Finding> {
     let mut found = Vec::new();
-    let test = format!("`lazarus-pit channel test {}`", line.name);
+    let test = format!("`lazarus-pit channel test {}`", channel.name);
     if let Some(trouble) = &post.trouble {
         let text = format!(
             "it has not worked since {}, {} times in a row: {}",
@@ -153,21 +165,21 @@ fn of_post(post: &Post, line: &Line, host: &Host) -> Vec<Finding> {
 }
 
 /// Questions that reach nobody but who looks.
-fn questions(lines: &[Line], settings: &Settings) -> Vec<Finding> {
+fn questions(channels: &[ChannelFacts], settings: &Settings) -> Vec<Finding> {
     let asking = acting(&settings.plans.set).filter(|plan| plan.policy == Policy::Ask);
     let silent = asking.filter(|plan| plan.approval.channels.is_empty());
     let silent: Vec<&str> = silent.map(|plan| plan.name.as_str()).collect();
     let mut found = Vec::new();
     if !silent.is_empty() {
         let text = format!(
-            "{} ask, and through no channel: only `status` and the reports show the question",
+            "only `status` and the reports show the questions of these plans, which name no channel: {}",
             few(&silent)
         );
         found.push(Finding::advice("asked_nowhere", text).next(
             "name channels in `approval.channels`, or answer with `lazarus-pit approve SUBJECT`",
         ));
     }
-    if lines.is_empty() {
+    if channels.is_empty() {
         let text = "there are no channels: nobody is told of anything but by the report and the exit status";
         found.push(Finding::ok("no_channels", text).next("docs/notifications.md has their guides"));
     }

@@ -2,7 +2,7 @@
 
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::host::Host;
-use crate::cli::doctor::facts::memory::Memory;
+use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::finding::{Finding, count, few};
 use crate::model::time::{Timestamp, human};
 use crate::report::human::moment;
@@ -12,14 +12,18 @@ use crate::report::human::moment;
 const EARLIEST: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 
 /// About the clocks.
-pub(super) fn judge(host: &Host, memory: Option<&Memory>, fleet: Option<&Fleet>) -> Vec<Finding> {
+pub(super) fn judge(
+    host: &Host,
+    state: Option<&StateFacts>,
+    fleet: Option<&Fleet>,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     let set = "set it: `timedatectl set-ntp true`, or whatever keeps time on this host";
     if host.now < EARLIEST {
         let text = format!("the clock says {}, which cannot be", moment(host.now));
         found.push(Finding::error("clock_wrong", text).next(set));
     }
-    let last = memory.and_then(Memory::last_run);
+    let last = state.and_then(StateFacts::last_run);
     if let Some(last) = last.filter(|last| last.ended > host.now) {
         let text = format!(
             "the last run ended {} ahead of now ({}): the clock has gone back since",

@@ -1,9 +1,8 @@
 //! Findings about crontabs: cron passes over what it does not like without a word.
 
 use super::units::{About, interval, of_program, options, other_user};
-use crate::cli::doctor::facts::crontab::{Crontab, Entry, Kind};
+use crate::cli::doctor::facts::crontabs::{Crontab, Entry, Kind};
 use crate::cli::doctor::finding::{Finding, Level};
-use crate::sys::host::user_name;
 
 /// About a crontab that starts runs.
 pub(super) fn judge(crontab: &Crontab, about: &About<'_>) -> Vec<Finding> {
@@ -40,41 +39,32 @@ pub(super) fn judge(crontab: &Crontab, about: &About<'_>) -> Vec<Finding> {
 fn passed_over(crontab: &Crontab) -> Vec<Finding> {
     let path = crontab.path.display();
     let mut found = Vec::new();
-    let mut add = |code: &str, text: String, next: String| {
-        let finding = match code {
-            "cron_owner" => Finding::error("cron_owner", text),
-            "cron_mode" => Finding::error("cron_mode", text),
-            "cron_name" => Finding::error("cron_name", text),
-            _ => Finding::error("cron_end", text),
-        };
-        found.push(finding.at(&crontab.path).next(next));
-    };
+    let mut add = |finding: Finding| found.push(finding.at(&crontab.path));
     if crontab.kind != Kind::User {
         if crontab.uid != 0 {
-            let owner = user_name(crontab.uid);
             let text = format!(
-                "it belongs to {owner}: cron passes over what is not root's, without a word"
+                "it belongs to {}: cron passes over what is not root's, without a word",
+                crontab.owner
             );
-            add("cron_owner", text, format!("`chown root:root {path}`"));
+            add(Finding::error("cron_owner", text).next(format!("`chown root:root {path}`")));
         }
         if crontab.mode & 0o022 != 0 {
             let text = format!(
                 "others can write it (mode {:04o}): cron passes over it",
                 crontab.mode
             );
-            add("cron_mode", text, format!("`chmod 644 {path}`"));
+            add(Finding::error("cron_mode", text).next(format!("`chmod 644 {path}`")));
         }
     }
     let name = crontab.path.file_name().unwrap_or_default();
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     if crontab.kind == Kind::Part && !name.as_encoded_bytes().iter().all(plain) {
-        let text = "its name has something else in it than letters, digits, `-` and `_` (a dot?): cron passes over it".to_owned();
-        add("cron_name", text, "call it `lazarus-pit`".to_owned());
+        let text = "its name has something else in it than letters, digits, `-` and `_` (a dot?): cron passes over it";
+        add(Finding::error("cron_name", text).next("call it `lazarus-pit`"));
     }
     if !crontab.ends {
-        let text =
-            "its last line does not end: cron passes over that line, or over the file".to_owned();
-        add("cron_end", text, "put a line's end at its end".to_owned());
+        let text = "its last line does not end: cron passes over that line, or over the file";
+        add(Finding::error("cron_end", text).next("put a line's end at its end"));
     }
     found
 }

@@ -1,12 +1,11 @@
 //! Findings about the directories.
 
+use crate::cli::doctor::facts::directories::{Place, Rights, Role, Seen, Way};
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::host::Host;
-use crate::cli::doctor::facts::memory::Memory;
-use crate::cli::doctor::facts::places::{Place, Rights, Role, Seen, Way};
 use crate::cli::doctor::facts::settings::Settings;
+use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::finding::Finding;
-use crate::sys::host::user_name;
 
 /// Less room than this is soon none.
 const LITTLE_BYTES: u64 = 64 << 20;
@@ -34,7 +33,7 @@ fn word(role: Role) -> &'static str {
 pub(super) fn judge(
     places: &[Place],
     fleet: Option<&Fleet>,
-    memory: Option<&Memory>,
+    state: Option<&StateFacts>,
     settings: &Settings,
     host: &Host,
 ) -> Vec<Finding> {
@@ -45,10 +44,10 @@ pub(super) fn judge(
         // The others mostly lie beneath the state directory.
         let way = place.way.as_ref();
         let way = way.filter(|_| matches!(place.role, Role::Missions | Role::State));
-        found.extend(way.map(|way| open_way(way, word(place.role)).at(&place.path)));
+        found.extend(way.map(|way| way_open(way, word(place.role)).at(&place.path)));
         match place.role {
-            Role::Missions => found.extend(missions(place, fleet, memory)),
-            Role::State => found.extend(state(place, places, settings, host)),
+            Role::Missions => found.extend(of_missions(place, fleet, state)),
+            Role::State => found.extend(of_state(place, places, settings, host)),
             Role::Heartbeats | Role::Logs | Role::Textfile => found.extend(other(place)),
         }
         if place.role != Role::Missions {
@@ -64,11 +63,11 @@ pub(super) fn judge(
 }
 
 /// Who can write a directory on the way can put another thing in the place of what is meant.
-pub(super) fn open_way(way: &Way, what: &str) -> Finding {
+pub(super) fn way_open(way: &Way, what: &str) -> Finding {
     let dir = way.dir.display();
     let text = format!(
         "{dir}, on the way to {what}, {}: whoever can write there can put another in its place",
-        owned(way.rights)
+        owned(&way.rights)
     );
     let next = format!("`chmod go-w {dir}`, and let it belong to root or to the running user");
     Finding::warning("way_open", text).next(next)
@@ -88,7 +87,7 @@ fn unmounted(place: &Place) -> Option<Finding> {
     )
 }
 
-fn missions(place: &Place, fleet: Option<&Fleet>, memory: Option<&Memory>) -> Vec<Finding> {
+fn of_missions(place: &Place, fleet: Option<&Fleet>, state: Option<&StateFacts>) -> Vec<Finding> {
     let mut found = Vec::new();
     let what = word(place.role);
     let at = |finding: Finding| finding.at(&place.path);
@@ -100,7 +99,7 @@ fn missions(place: &Place, fleet: Option<&Fleet>, memory: Option<&Memory>) -> Ve
         }
         Seen::Unseen(why) => return vec![unseen(place, why)],
         Seen::NoDirectory => return vec![no_directory(place)],
-        Seen::Directory(rights) => *rights,
+        Seen::Directory(rights) => rights,
     };
     if !rights.readable {
         let text = format!("{what} cannot be read ({})", owned(rights));
@@ -129,7 +128,7 @@ fn missions(place: &Place, fleet: Option<&Fleet>, memory: Option<&Memory>) -> Ve
         );
         found.push(at(Finding::advice("remote", text)));
     }
-    let last = memory.and_then(|memory| memory.state.as_ref().ok()?.last_run.as_ref());
+    let last = state.and_then(|state| state.state.as_ref().ok()?.last_run.as_ref());
     let mark = fleet.and_then(|fleet| fleet.mark.as_ref());
     if let (Some(last), Some(mark)) = (last, mark) {
         let same = last.root.path == mark.path && last.root.dev != mark.dev;
@@ -159,12 +158,12 @@ fn no_cells(before: u64) -> Finding {
     }
 }
 
-fn state(place: &Place, places: &[Place], settings: &Settings, host: &Host) -> Vec<Finding> {
+fn of_state(place: &Place, places: &[Place], settings: &Settings, host: &Host) -> Vec<Finding> {
     let mut found = Vec::new();
     let what = word(place.role);
     let at = |finding: Finding| finding.at(&place.path);
     match &place.seen {
-        Seen::Directory(rights) => found.extend(of_state(place, *rights, settings, host)),
+        Seen::Directory(rights) => found.extend(of_present_state(place, rights, settings, host)),
         _ => found.extend(other(place)),
     }
     if let Some(mount) = &place.mount {
@@ -209,7 +208,12 @@ fn state(place: &Place, places: &[Place], settings: &Settings, host: &Host) -> V
 }
 
 /// A state directory that is there.
-fn of_state(place: &Place, rights: Rights, settings: &Settings, host: &Host) -> Vec<Finding> {
+fn of_present_state(
+    place: &Place,
+    rights: &Rights,
+    settings: &Settings,
+    host: &Host,
+) -> Vec<Finding> {
     let path = place.path.display();
     let at = |finding: Finding| finding.at(&place.path);
     let open = rights.mode & 0o022 != 0;
@@ -260,7 +264,7 @@ fn other(place: &Place) -> Vec<Finding> {
         Seen::Absent(..) => vec![not_writable(place, None)],
         Seen::Unseen(why) => vec![unseen(place, why)],
         Seen::NoDirectory => vec![no_directory(place)],
-        Seen::Directory(rights) if !rights.writable => vec![not_writable(place, Some(*rights))],
+        Seen::Directory(rights) if !rights.writable => vec![not_writable(place, Some(rights))],
         Seen::Directory(_) => read_only(place).into_iter().collect(),
     }
 }
@@ -302,7 +306,7 @@ fn read_only(place: &Place) -> Option<Finding> {
     )
 }
 
-fn not_writable(place: &Place, rights: Option<Rights>) -> Finding {
+fn not_writable(place: &Place, rights: Option<&Rights>) -> Finding {
     let what = word(place.role);
     let text = match (rights, &place.seen) {
         (Some(rights), _) => format!("{what} cannot be written ({})", owned(rights)),
@@ -346,10 +350,6 @@ fn no_directory(place: &Place) -> Finding {
 }
 
 /// Whose it is, in a few words.
-fn owned(rights: Rights) -> String {
-    format!(
-        "belongs to {}, mode {:04o}",
-        user_name(rights.uid),
-        rights.mode
-    )
+fn owned(rights: &Rights) -> String {
+    format!("belongs to {}, mode {:04o}", rights.owner, rights.mode)
 }

@@ -1,4 +1,4 @@
-//! What follows from the facts: findings. Pure: nothing is looked at here but users' names.
+//! What follows from the facts: findings. Pure: nothing is looked at here.
 
 mod agents;
 mod channels;
@@ -38,32 +38,32 @@ fn of(area: Area, facts: &Facts) -> Option<Vec<Finding>> {
             facts.fleet.as_ref(),
         )),
         Area::Directories => Some(directories::judge(
-            facts.places.as_deref()?,
+            facts.directories.as_deref()?,
             facts.fleet.as_ref(),
-            facts.memory.as_ref(),
+            facts.state.as_ref(),
             facts.settings.as_deref()?,
             facts.host.as_ref()?,
         )),
         Area::State => Some(state::judge(
-            facts.memory.as_ref()?,
+            facts.state.as_ref()?,
             facts.settings.as_deref()?,
             facts.host.as_ref()?,
         )),
         Area::Clock => Some(clock::judge(
             facts.host.as_ref()?,
-            facts.memory.as_ref(),
+            facts.state.as_ref(),
             facts.fleet.as_ref(),
         )),
         Area::Units => Some(units::judge(
             facts.starters.as_ref()?,
             facts.settings.as_deref(),
-            facts.memory.as_ref(),
+            facts.state.as_ref(),
             facts.host.as_ref()?,
         )),
         Area::Channels => Some(channels::judge(
-            facts.lines.as_deref()?,
+            facts.channels.as_deref()?,
             facts.settings.as_deref()?,
-            facts.memory.as_ref(),
+            facts.state.as_ref(),
             facts.starters.as_ref(),
             facts.host.as_ref()?,
         )),

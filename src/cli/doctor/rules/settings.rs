@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::directories::open_way;
+use super::directories::way_open;
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::settings::{Basis, Settings};
 use crate::cli::doctor::finding::{Finding, count, few};
@@ -22,9 +22,9 @@ pub(super) fn config(settings: &Settings) -> Vec<Finding> {
         let finding = Finding::error("config_refused", why);
         found.push(at(finding).next("every run ends with 78 before it does anything: mend it"));
     }
-    found.extend(problems("config_problem", &settings.problems));
+    found.extend(settings.problems.iter().map(config_problem));
     let way = settings.way.as_ref();
-    found.extend(way.map(|way| at(open_way(way, "the configuration"))));
+    found.extend(way.map(|way| at(way_open(way, "the configuration"))));
     let writable = |note: &Warning| at(Finding::warning("config_writable", &note.message));
     found.extend(settings.notes.iter().map(writable));
     if settings.basis != Basis::Whole {
@@ -52,28 +52,32 @@ pub(super) fn config(settings: &Settings) -> Vec<Finding> {
     found
 }
 
-/// What is wrong in files, each with its place.
-fn problems(code: &'static str, problems: &[Problem]) -> Vec<Finding> {
-    let one = |problem: &Problem| {
-        let text = problem.to_string();
-        let finding = match (code, problem.severity) {
-            ("config_problem", Severity::Error) => Finding::error("config_problem", text)
-                .next("every run ends with 78 before it does anything: mend it"),
-            ("config_problem", _) => Finding::warning("config_problem", text),
-            (_, Severity::Error) => Finding::error("plan_problem", text).next(
-                "no run acts before all plans are sound: `lazarus-pit plan lint` shows them all",
-            ),
-            _ => Finding::warning("plan_problem", text),
-        };
-        finding.at(Path::new(&problem.file))
+/// Something that is wrong in the configuration, with its place.
+fn config_problem(problem: &Problem) -> Finding {
+    let text = problem.to_string();
+    let finding = match problem.severity {
+        Severity::Error => Finding::error("config_problem", text)
+            .next("every run ends with 78 before it does anything: mend it"),
+        Severity::Warning => Finding::warning("config_problem", text),
     };
-    problems.iter().map(one).collect()
+    finding.at(Path::new(&problem.file))
+}
+
+/// Something that is wrong in a plan, with its place.
+fn plan_problem(problem: &Problem) -> Finding {
+    let text = problem.to_string();
+    let finding = match problem.severity {
+        Severity::Error => Finding::error("plan_problem", text)
+            .next("no run acts before all plans are sound: `lazarus-pit plan lint` shows them all"),
+        Severity::Warning => Finding::warning("plan_problem", text),
+    };
+    finding.at(Path::new(&problem.file))
 }
 
 /// About the plans.
 pub(super) fn plans(settings: &Settings, fleet: Option<&Fleet>) -> Vec<Finding> {
     let plans = &settings.plans;
-    let mut found = problems("plan_problem", &plans.problems);
+    let mut found: Vec<Finding> = plans.problems.iter().map(plan_problem).collect();
     let refused = |why: &String| {
         Finding::error("plan_unreadable", why).next(
             "no run acts before all plans can be read: mend it, or take the path out of `plans`",

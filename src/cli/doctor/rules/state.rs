@@ -3,29 +3,28 @@
 use std::path::Path;
 
 use crate::cli::doctor::facts::host::Host;
-use crate::cli::doctor::facts::memory::{Kept, Memory};
 use crate::cli::doctor::facts::settings::Settings;
+use crate::cli::doctor::facts::state::{Kept, StateFacts};
 use crate::cli::doctor::finding::{Finding, count};
 use crate::model::exit::Exit;
 use crate::model::time::human;
 use crate::report::human::moment;
 use crate::report::past::Past;
-use crate::sys::host::user_name;
 
 /// A run is late after this many intervals.
 pub(super) const LATE_AFTER: u32 = 3;
 
 /// About state, journal, lock and heartbeat.
-pub(super) fn judge(memory: &Memory, settings: &Settings, host: &Host) -> Vec<Finding> {
+pub(super) fn judge(state: &StateFacts, settings: &Settings, host: &Host) -> Vec<Finding> {
     let dir = settings.config.state_dir();
     let at = |finding: Finding| finding.at(&dir);
     let mut found = Vec::new();
-    match &memory.state {
+    match &state.state {
         Err(why) => found.push(at(Finding::error("state_unreadable", why)).next(
             "every run ends with 74 until it can be read; docs/operations.md says what to do",
         )),
-        Ok(_) => found.extend(memory.warnings.iter().map(|warning| {
-            let finding = match memory.lost {
+        Ok(_) => found.extend(state.warnings.iter().map(|warning| {
+            let finding = match state.lost {
                 true => Finding::error("state_damaged", &warning.message),
                 false => Finding::warning("state_damaged", &warning.message),
             };
@@ -33,9 +32,9 @@ pub(super) fn judge(memory: &Memory, settings: &Settings, host: &Host) -> Vec<Fi
                 .next("the next run sets what is broken aside, and does by itself what can be done")
         })),
     }
-    let whole = memory.exists && found.is_empty();
-    if let Some(first) = memory.set_aside.first() {
-        let n = count(memory.set_aside.len(), "broken state file");
+    let whole = state.exists && found.is_empty();
+    if let Some(first) = state.set_aside.first() {
+        let n = count(state.set_aside.len(), "broken state file");
         let text = format!("{n} set aside by earlier runs");
         found.push(
             Finding::advice("set_aside", text)
@@ -43,22 +42,22 @@ pub(super) fn judge(memory: &Memory, settings: &Settings, host: &Host) -> Vec<Fi
                 .next("see why it broke (a disk? a crash?), then remove it"),
         );
     }
-    let files = memory.files.iter();
+    let files = state.files.iter();
     found.extend(files.flat_map(of_file));
-    found.extend(held(memory, &dir));
+    found.extend(held(state, &dir));
     if whole {
         found.push(at(Finding::ok(
             "state_whole",
             "state and journal are whole",
         )));
     }
-    if let Err(why) = &memory.beat {
+    if let Err(why) = &state.beat {
         found.push(
             Finding::warning("heartbeat_unreadable", why)
                 .next("the next run writes it anew, if it may: see whose file it is"),
         );
     }
-    match (memory.last_run(), &memory.state) {
+    match (state.last_run(), &state.state) {
         (Some(last), _) => found.push(last_run(&last, settings, host)),
         (None, Ok(_)) => found.push(never_run()),
         // What cannot be read does not say that there was none.
@@ -73,8 +72,7 @@ fn of_file(file: &Kept) -> Vec<Finding> {
     if !file.writable {
         let text = format!(
             "it belongs to {} (mode {:04o}) and cannot be read and written here: a run as another user made it",
-            user_name(file.uid),
-            file.mode
+            file.owner, file.mode
         );
         let next = "run always as the same user, or give it back with `chown`";
         found.push(
@@ -95,8 +93,8 @@ fn of_file(file: &Kept) -> Vec<Finding> {
     found
 }
 
-fn held(memory: &Memory, dir: &Path) -> Option<Finding> {
-    let held = memory.held.as_ref()?;
+fn held(state: &StateFacts, dir: &Path) -> Option<Finding> {
+    let held = state.held.as_ref()?;
     let finding = match (held.is_hung, held.is_run) {
         (true, _) => Finding::warning("lock_hung", format!("{}: it hangs", held.message))
             .next("the next run ends it; where there is none, nothing starts them"),

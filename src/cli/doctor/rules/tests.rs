@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{agents, clock, directories, state};
+use crate::cli::doctor::facts::directories::{Place, Rights, Role, Seen};
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::host::Host;
-use crate::cli::doctor::facts::memory::Memory;
-use crate::cli::doctor::facts::places::{Place, Rights, Role, Seen};
 use crate::cli::doctor::facts::settings::{Basis, Plans, Settings};
+use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::finding::{Finding, Level};
 use crate::config::Config;
 use crate::model::snapshot::RootMark;
@@ -82,8 +82,8 @@ fn settings(plans: &str) -> Settings {
     }
 }
 
-fn memory() -> Memory {
-    Memory {
+fn fresh() -> StateFacts {
+    StateFacts {
         exists: true,
         state: Ok(State::default()),
         lost: false,
@@ -95,7 +95,7 @@ fn memory() -> Memory {
     }
 }
 
-fn ran(ended: Timestamp, dev: u64) -> Memory {
+fn ran(ended: Timestamp, dev: u64) -> StateFacts {
     let last_run = Some(LastRun {
         id: "r".into(),
         at: ended,
@@ -106,12 +106,12 @@ fn ran(ended: Timestamp, dev: u64) -> Memory {
         cells: 3,
         reboot: None,
     });
-    Memory {
+    StateFacts {
         state: Ok(State {
             last_run,
             ..State::default()
         }),
-        ..memory()
+        ..fresh()
     }
 }
 
@@ -130,6 +130,7 @@ fn place(role: Role, path: &str, kind: &str) -> Place {
         real: path.into(),
         seen: Seen::Directory(Rights {
             uid: 0,
+            owner: "root".into(),
             mode: 0o700,
             readable: true,
             writable: true,
@@ -161,9 +162,9 @@ fn lacks(found: &[Finding], code: &str) {
 
 #[test]
 fn clocks_that_cannot_be_right() {
-    let judge = |now, memory: &Memory| clock::judge(&Host { now, ..host() }, Some(memory), None);
+    let judge = |now, left: &StateFacts| clock::judge(&Host { now, ..host() }, Some(left), None);
     has(
-        &judge(Timestamp::from_secs(86_400), &memory()),
+        &judge(Timestamp::from_secs(86_400), &fresh()),
         Level::Error,
         "clock_wrong",
     );
@@ -181,21 +182,21 @@ fn clocks_that_cannot_be_right() {
 
 #[test]
 fn file_systems_by_what_they_are() {
-    let judge = |places: &[Place], memory: &Memory, dev| {
+    let judge = |places: &[Place], left: &StateFacts, dev| {
         let fleet = Fleet {
             mark: Some(mark(dev)),
             cells: 3,
             ..Fleet::default()
         };
         let settings = settings("name: p\npolicy: never\n");
-        directories::judge(places, Some(&fleet), Some(memory), &settings, &host())
+        directories::judge(places, Some(&fleet), Some(left), &settings, &host())
     };
     let root = |kind| place(Role::Missions, "/srv/missions", kind);
     let state = |path, kind| place(Role::State, path, kind);
     let found = judge(&[root("ext4"), state("/var/lib/x", "xfs")], &ran(NOW, 1), 1);
     assert!(found.iter().all(|f| f.level == Level::Ok), "{found:#?}");
     has(
-        &judge(&[root("nfs4")], &memory(), 1),
+        &judge(&[root("nfs4")], &fresh(), 1),
         Level::Advice,
         "remote",
     );
@@ -204,7 +205,7 @@ fn file_systems_by_what_they_are() {
         Level::Warning,
         "other_file_system",
     );
-    let found = judge(&[state("/mnt/state", "fuse.sshfs")], &memory(), 1);
+    let found = judge(&[state("/mnt/state", "fuse.sshfs")], &fresh(), 1);
     has(&found, Level::Warning, "lock_in_doubt");
     for (path, kind, level) in [
         ("/var/lib/x", "tmpfs", Level::Warning),
@@ -213,13 +214,13 @@ fn file_systems_by_what_they_are() {
         ("/var/lib/x", "overlay", Level::Advice),
     ] {
         has(
-            &judge(&[state(path, kind)], &memory(), 1),
+            &judge(&[state(path, kind)], &fresh(), 1),
             level,
             "does_not_last",
         );
     }
     lacks(
-        &judge(&[state("/tmpx", "ext4")], &memory(), 1),
+        &judge(&[state("/tmpx", "ext4")], &fresh(), 1),
         "does_not_last",
     );
     let mut full = state("/var/lib/x", "ext4");
@@ -227,11 +228,11 @@ fn file_systems_by_what_they_are() {
         bytes: 1 << 40,
         files: Some(0),
     });
-    has(&judge(&[full], &memory(), 1), Level::Error, "no_room");
+    has(&judge(&[full], &fresh(), 1), Level::Error, "no_room");
     let inside = [root("ext4"), state("/srv/missions/.state", "ext4")];
-    has(&judge(&inside, &memory(), 1), Level::Error, "state_in_root");
+    has(&judge(&inside, &fresh(), 1), Level::Error, "state_in_root");
     let other = [root("ext4"), state("/srv/missions-state", "ext4")];
-    lacks(&judge(&other, &memory(), 1), "state_in_root");
+    lacks(&judge(&other, &fresh(), 1), "state_in_root");
 }
 
 #[test]
@@ -242,28 +243,28 @@ fn locks_by_who_holds_them() {
             is_run,
             is_hung,
         };
-        let memory = Memory {
+        let left = StateFacts {
             held: Some(held),
-            ..memory()
+            ..fresh()
         };
-        state::judge(&memory, &settings("name: p\npolicy: never\n"), &host())
+        state::judge(&left, &settings("name: p\npolicy: never\n"), &host())
     };
     has(&judge(true, false), Level::Ok, "lock_held");
     has(&judge(true, true), Level::Warning, "lock_hung");
     has(&judge(false, false), Level::Warning, "lock_foreign");
     // A state that could not be rebuilt is more than a warning, and no run is made up of none.
-    let lost = Memory {
+    let lost = StateFacts {
         lost: true,
         warnings: vec![crate::model::cell::Warning::new("state_lost", "lost")],
-        ..memory()
+        ..fresh()
     };
     let settings = settings("name: p\npolicy: never\n");
     let found = state::judge(&lost, &settings, &host());
     has(&found, Level::Error, "state_damaged");
     lacks(&found, "state_whole");
-    let unreadable = Memory {
+    let unreadable = StateFacts {
         state: Err("no".into()),
-        ..memory()
+        ..fresh()
     };
     lacks(&state::judge(&unreadable, &settings, &host()), "never_run");
 }

@@ -5,16 +5,16 @@ use std::path::Path;
 use super::state::LATE_AFTER;
 use super::{acting, crontabs};
 use crate::cli::doctor::facts::host::Host;
-use crate::cli::doctor::facts::memory::Memory;
 use crate::cli::doctor::facts::settings::Settings;
+use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::facts::unit_file::{Call, calendar_seconds};
 use crate::cli::doctor::facts::units::{Program, Service, Starters, Timer};
 use crate::cli::doctor::finding::{Finding, Level, few};
 use crate::pipeline::service::starts_beside_itself;
-use crate::sys::host::user_name;
 use crate::sys::systemd::Manager;
 
-/// What of a unit's sandbox stops what: its agents have it for life.
+/// What each part of a unit's sandbox takes away from the agents that a run starts: they keep it for
+/// life.
 const SANDBOX: [(&str, &str); 17] = [
     (
         "PrivateTmp",
@@ -69,7 +69,7 @@ pub(super) struct About<'a> {
 pub(super) fn judge(
     starters: &Starters,
     settings: Option<&Settings>,
-    memory: Option<&Memory>,
+    state: Option<&StateFacts>,
     host: &Host,
 ) -> Vec<Finding> {
     let about = About { settings, host };
@@ -85,7 +85,7 @@ pub(super) fn judge(
     let ours = all.iter().filter(|(_, is_ours)| *is_ours);
     let ours: Vec<String> = ours.map(|(path, _)| path.display().to_string()).collect();
     match (all.len(), ours.len()) {
-        (0, _) => found.push(nobody(starters, settings, memory, host)),
+        (0, _) => found.push(nobody(starters, settings, state, host)),
         (_, 0 | 1) => {}
         _ => {
             let text = format!("several things start runs: {}", few(&ours));
@@ -118,10 +118,10 @@ fn all<'a>(starters: &'a Starters, host: &Host) -> Vec<(&'a Path, bool)> {
 fn nobody(
     starters: &Starters,
     settings: Option<&Settings>,
-    memory: Option<&Memory>,
+    state: Option<&StateFacts>,
     host: &Host,
 ) -> Finding {
-    let last = memory.and_then(Memory::last_run);
+    let last = state.and_then(StateFacts::last_run);
     let interval = settings.map(|settings| settings.config.heartbeat_interval);
     let most = interval.map(|interval| interval.saturating_mul(LATE_AFTER));
     let fresh = last.zip(most);
@@ -241,15 +241,19 @@ pub(super) fn of_program(program: &Program, path: &Path, about: &About<'_>) -> O
             let next = "install the program there, or name its path";
             Some(Finding::error("program_missing", text).at(path).next(next))
         }
-        Program::There(file, uid, mode) => {
+        Program::There {
+            file,
+            uid,
+            owner,
+            mode,
+        } => {
             let trusted = match about.settings {
                 Some(settings) => settings.trust.holds(*uid, *mode),
                 None => mode & 0o022 == 0,
             };
             let text = format!(
-                "it starts {}, which belongs to {} and has mode {mode:04o}: whoever can write it decides what each run does",
+                "it starts {}, which belongs to {owner} and has mode {mode:04o}: whoever can write it decides what each run does",
                 file.display(),
-                user_name(*uid),
             );
             let next = format!("`chown root {p} && chmod 755 {p}`", p = file.display());
             (!trusted).then(|| {

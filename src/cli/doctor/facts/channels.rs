@@ -4,9 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::channel::{self, secret};
-use crate::cli::channel::kind;
 use crate::model::channel::{Channel, Kind, SecretRef};
-use crate::sys::program::find;
 use crate::sys::trust::Trust;
 
 /// A secret of a channel, and whether it can be had. Nothing of it is kept.
@@ -22,7 +20,7 @@ pub(in crate::cli::doctor) struct Secret {
 
 /// One channel.
 #[derive(Clone, Debug)]
-pub(in crate::cli::doctor) struct Line {
+pub(in crate::cli::doctor) struct ChannelFacts {
     pub(in crate::cli::doctor) name: String,
     pub(in crate::cli::doctor) kind: &'static str,
     /// Whether answers on it can count.
@@ -30,7 +28,7 @@ pub(in crate::cli::doctor) struct Line {
     /// True for a kind that could hear, where nobody is allowed to answer.
     pub(in crate::cli::doctor) allows_nobody: bool,
     pub(in crate::cli::doctor) secrets: Vec<Secret>,
-    /// Why it cannot be used, though all its secrets can be had.
+    /// Why it cannot be used, where that is not about its secrets.
     pub(in crate::cli::doctor) unusable: Option<String>,
 }
 
@@ -39,14 +37,14 @@ pub(in crate::cli::doctor) fn gather(
     channels: &[Channel],
     trust: &Trust,
     search: &OsStr,
-) -> Vec<Line> {
+) -> Vec<ChannelFacts> {
     channels
         .iter()
-        .map(|one| line(one, trust, search))
+        .map(|one| channel_facts(one, trust, search))
         .collect()
 }
 
-fn line(one: &Channel, trust: &Trust, search: &OsStr) -> Line {
+fn channel_facts(one: &Channel, trust: &Trust, search: &OsStr) -> ChannelFacts {
     let secrets: Vec<Secret> = one
         .secrets()
         .into_iter()
@@ -62,14 +60,13 @@ fn line(one: &Channel, trust: &Trust, search: &OsStr) -> Line {
             }
         })
         .collect();
-    let all_there = secrets.iter().all(|secret| secret.trouble.is_none());
     let hears = one.hears();
-    Line {
+    ChannelFacts {
         name: one.name.clone(),
-        kind: kind(one),
+        kind: one.kind.as_str(),
         hears,
         allows_nobody: !hears && matches!(one.kind, Kind::Telegram(_) | Kind::Gitea(_)),
-        unusable: all_there.then(|| unusable(one, trust, search)).flatten(),
+        unusable: unusable(one, trust, search).filter(|why| !is_of_secrets(why, &secrets)),
         secrets,
     }
 }
@@ -82,13 +79,12 @@ fn unusable(one: &Channel, trust: &Trust, search: &OsStr) -> Option<String> {
     let Kind::Exec(exec) = &one.kind else {
         return None;
     };
-    let program = exec.command.first()?;
-    match find(program, search) {
-        Err(why) => Some(why),
-        Ok(file) if !file.is_file() => Some(format!(
-            "running {}: No such file or directory",
-            file.display()
-        )),
-        Ok(_) => None,
-    }
+    let found = channel::exec::program(exec, search);
+    found.err().map(|why| format!("command: {why}"))
+}
+
+/// True for what is known of its secrets already.
+fn is_of_secrets(why: &str, secrets: &[Secret]) -> bool {
+    let mut troubles = secrets.iter().filter_map(|secret| secret.trouble.as_ref());
+    troubles.any(|trouble| why.contains(trouble))
 }

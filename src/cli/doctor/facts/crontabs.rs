@@ -25,6 +25,8 @@ pub(in crate::cli::doctor) struct Crontab {
     pub(in crate::cli::doctor) path: PathBuf,
     pub(in crate::cli::doctor) kind: Kind,
     pub(in crate::cli::doctor) uid: u32,
+    /// The name of whom it belongs to.
+    pub(in crate::cli::doctor) owner: String,
     pub(in crate::cli::doctor) mode: u32,
     /// False where the last line does not end.
     pub(in crate::cli::doctor) ends: bool,
@@ -114,6 +116,7 @@ fn crontab(system_root: &Path, path: PathBuf, kind: Kind) -> Option<Crontab> {
         path,
         kind,
         uid: meta.uid(),
+        owner: host::user_name(meta.uid()),
         mode: meta.mode() & 0o7777,
         ends: text.ends_with('\n'),
         variables,

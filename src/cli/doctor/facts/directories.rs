@@ -40,9 +40,11 @@ pub(in crate::cli::doctor) enum Seen {
 }
 
 /// Whose a directory is, and what we may do there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli::doctor) struct Rights {
     pub(in crate::cli::doctor) uid: u32,
+    /// The name of whom it belongs to.
+    pub(in crate::cli::doctor) owner: String,
     pub(in crate::cli::doctor) mode: u32,
     pub(in crate::cli::doctor) readable: bool,
     pub(in crate::cli::doctor) writable: bool,
@@ -72,6 +74,7 @@ pub(in crate::cli::doctor) fn open_way(real: &Path, trust: &Trust) -> Option<Way
             dir: dir.to_owned(),
             rights: Rights {
                 uid: meta.uid(),
+                owner: host::user_name(meta.uid()),
                 mode,
                 readable: true,
                 writable: true,
@@ -185,6 +188,7 @@ fn seen(path: &Path) -> Seen {
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Seen::Directory(Rights {
             uid: meta.uid(),
+            owner: host::user_name(meta.uid()),
             mode: meta.mode() & 0o7777,
             readable: may(Access::READ_OK | Access::EXEC_OK),
             writable: may(Access::WRITE_OK | Access::EXEC_OK),

@@ -14,6 +14,7 @@ use crate::store::dir::StateDir;
 use crate::store::journal::JOURNAL_FILE;
 use crate::store::lock::{self, Held, LOCK_FILE};
 use crate::store::state::{STATE_FILE, peek};
+use crate::sys::host::user_name;
 
 /// Who takes the lock writes its name within this time.
 const NAMED_WITHIN: Duration = Duration::from_millis(100);
@@ -23,13 +24,15 @@ const NAMED_WITHIN: Duration = Duration::from_millis(100);
 pub(in crate::cli::doctor) struct Kept {
     pub(in crate::cli::doctor) path: PathBuf,
     pub(in crate::cli::doctor) uid: u32,
+    /// The name of whom it belongs to.
+    pub(in crate::cli::doctor) owner: String,
     pub(in crate::cli::doctor) mode: u32,
     pub(in crate::cli::doctor) writable: bool,
 }
 
 /// What earlier runs left.
 #[derive(Debug)]
-pub(in crate::cli::doctor) struct Memory {
+pub(in crate::cli::doctor) struct StateFacts {
     /// False where there is no state directory.
     pub(in crate::cli::doctor) exists: bool,
     /// What was read; why it could not be.
@@ -48,7 +51,7 @@ pub(in crate::cli::doctor) struct Memory {
     pub(in crate::cli::doctor) beat: Result<Option<Past>, String>,
 }
 
-impl Memory {
+impl StateFacts {
     /// The last run.
     pub(in crate::cli::doctor) fn last_run(&self) -> Option<Past> {
         let of_state = self.state.as_ref().ok().and_then(Past::of_state);
@@ -58,9 +61,9 @@ impl Memory {
 }
 
 /// Reads it, without a lock.
-pub(in crate::cli::doctor) fn gather(config: &Config) -> Memory {
+pub(in crate::cli::doctor) fn gather(config: &Config) -> StateFacts {
     let beat = past::read_beat(&config.heartbeat_dir(), &config.heartbeat_job);
-    let mut memory = Memory {
+    let mut facts = StateFacts {
         exists: false,
         state: Ok(State::default()),
         lost: false,
@@ -71,28 +74,28 @@ pub(in crate::cli::doctor) fn gather(config: &Config) -> Memory {
         beat,
     };
     let dir = match StateDir::open(&config.state_dir()) {
-        Ok(None) => return memory,
+        Ok(None) => return facts,
         Ok(Some(dir)) => dir,
         Err(e) => {
-            memory.exists = true;
-            memory.state = Err(e.to_string());
-            return memory;
+            facts.exists = true;
+            facts.state = Err(e.to_string());
+            return facts;
         }
     };
-    memory.exists = true;
-    memory.held = held(&dir);
-    memory.set_aside = set_aside(&dir);
+    facts.exists = true;
+    facts.held = held(&dir);
+    facts.set_aside = set_aside(&dir);
     let names = [LOCK_FILE, STATE_FILE, JOURNAL_FILE].into_iter();
-    memory.files = names.filter_map(|name| kept(&dir, name)).collect();
+    facts.files = names.filter_map(|name| kept(&dir, name)).collect();
     match peek(Some(&dir)) {
         Ok(loaded) => {
-            memory.state = Ok(loaded.state);
-            memory.lost = loaded.lost;
-            memory.warnings = loaded.warnings;
+            facts.state = Ok(loaded.state);
+            facts.lost = loaded.lost;
+            facts.warnings = loaded.warnings;
         }
-        Err(e) => memory.state = Err(e.to_string()),
+        Err(e) => facts.state = Err(e.to_string()),
     }
-    memory
+    facts
 }
 
 /// Who holds the lock. One that has only just taken it has not written its name yet.
@@ -121,6 +124,7 @@ fn kept(dir: &StateDir, name: &str) -> Option<Kept> {
     Some(Kept {
         path,
         uid: meta.uid(),
+        owner: user_name(meta.uid()),
         mode: meta.mode() & 0o7777,
         writable: rustix::fs::accessat(dir, name, access, AtFlags::EACCESS).is_ok(),
     })
