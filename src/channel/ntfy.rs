@@ -36,7 +36,7 @@ const NO: &str = "deny";
 
 /// How long before the oldest question answers are looked for when nothing was read yet: clocks
 /// differ.
-const BEFORE: Duration = Duration::from_secs(600);
+const BEFORE: Duration = Duration::from_secs(3600);
 
 /// A topic of an ntfy server.
 pub struct Ntfy {

@@ -130,7 +130,8 @@ fn judge<'s>(
         );
         return refuse("expired", who, why);
     }
-    if heard.at.plus(GRAIN) < asked.asked_at {
+    // Nothing was asked later than now, even if the clock was set back meanwhile.
+    if heard.at.plus(GRAIN) < asked.asked_at.min(now) {
         let why = format!(
             "it is from {}, and the question from {}",
             heard.at, asked.asked_at

@@ -247,3 +247,18 @@ fn an_answer_behind_a_flood_is_heard_in_the_same_run() {
     assert_eq!(scene.marks(), 1);
     scene.is_settled();
 }
+
+/// A button came with its question, and is no older, whatever the clock does.
+#[test]
+fn a_press_counts_though_the_clock_was_set_back() {
+    let scene = scene();
+    scene.check();
+    scene.server.with(|t| t.press(&t.question(), 42, true));
+    let mut later = Later::new(&scene.world).with(VARIABLE, TOKEN);
+    // Nobody is revived in the run that finds it so, and the answer is kept.
+    later.pass(-30).check();
+    assert_eq!((scene.marks(), scene.approved_by().len()), (0, 1));
+    later.next();
+    assert_eq!(scene.marks(), 1);
+    assert!(scene.events("heard").is_empty());
+}

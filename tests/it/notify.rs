@@ -387,6 +387,26 @@ fn a_subject_that_flaps_is_told_of_as_such_with_what_matters_more() {
     assert!(over.starts_with("a/main: recovered after"), "{titles:?}");
 }
 
+/// Attempts become free again in the same incident, and are used up again: that is news.
+#[test]
+fn that_attempts_are_used_up_is_told_each_time() {
+    let world = World::new();
+    world.cell("a").beat("a", 900);
+    let path = noting(&world, "");
+    plans(
+        &world,
+        "policy: auto\nsteps: [{run: ['true']}]\nverify: {within: 20s}\nlimits: {attempts: 2, within: 10m, backoff: {initial: 10s, jitter: 0}}\nnotify: {channels: ops}\n",
+    );
+    let mut later = Later::new(&world);
+    for _ in 0..46 {
+        later.run(&["--json"]);
+        later.pass(30);
+    }
+    let told = occasions(&path);
+    let exhausted = told.iter().filter(|o| *o == "exhausted").count();
+    assert_eq!(exhausted, 3, "{told:?}");
+}
+
 #[test]
 fn a_configuration_shows_no_secret_and_takes_none() {
     const SECRET: &str = "4711:CANARY-written-out";

@@ -8,18 +8,12 @@ enum Within {
     Fence(char, usize),
     /// A quotation: lines of its last paragraph belong to it without its sign, too.
     Quote,
-    /// HTML up to this.
-    Html(&'static str),
+    /// HTML up to this: it can hide and quote in many ways.
+    Html(String),
 }
 
-/// HTML in which nothing is said, with what ends it.
-const HTML: [(&str, &str); 5] = [
-    ("<!--", "-->"),
-    ("<pre", "</pre>"),
-    ("<code", "</code>"),
-    ("<script", "</script>"),
-    ("<style", "</style>"),
-];
+/// Elements that have no end.
+const VOID: [&str; 6] = ["br", "hr", "img", "input", "link", "wbr"];
 
 /// A line that is indented by so many columns is code.
 const CODE: usize = 4;
@@ -40,15 +34,17 @@ pub(super) fn own_lines(body: &str) -> Vec<&str> {
             Within::Fence(sign, opened) => {
                 let run = run(bare, sign);
                 let closes = run >= opened && bare[run..].trim().is_empty() && indent < CODE;
-                if closes {
-                    within = Within::Nothing;
-                }
+                within = match closes {
+                    true => Within::Nothing,
+                    false => Within::Fence(sign, opened),
+                };
                 continue;
             }
             Within::Html(end) => {
-                if lower.contains(end) {
-                    within = Within::Nothing;
-                }
+                within = match lower.contains(&end) {
+                    true => Within::Nothing,
+                    false => Within::Html(end),
+                };
                 continue;
             }
             _ if bare.is_empty() => {
@@ -64,26 +60,60 @@ pub(super) fn own_lines(body: &str) -> Vec<&str> {
             within = Within::Quote;
             continue;
         }
-        let fence = ['`', '~'].map(|sign| (sign, run(bare, sign)));
+        // A block of code may begin on the line of a list's item.
+        let item = item(bare);
+        let fence = ['`', '~'].map(|sign| (sign, run(item, sign)));
         let fence = fence
             .into_iter()
-            .find(|(sign, run)| *run >= 3 && (*sign == '~' || !bare[*run..].contains('`')));
+            .find(|(sign, run)| *run >= 3 && (*sign == '~' || !item[*run..].contains('`')));
         if let Some((sign, run)) = fence {
             within = Within::Fence(sign, run);
             continue;
         }
-        let html = HTML.into_iter().find_map(|(begin, end)| {
-            let at = lower.find(begin)?;
-            Some((end, lower[at..].contains(end)))
-        });
-        match html {
-            Some((_, true)) => {}
-            Some((end, false)) => within = Within::Html(end),
+        match html(&lower) {
+            Some(None) => {}
+            Some(Some(end)) => within = Within::Html(end),
             None if matches!(within, Within::Quote) => {}
             None => own.push(bare),
         }
     }
     own
+}
+
+/// Whether HTML stands in a line, in lower case; and what ends it, where that is on a later line.
+fn html(line: &str) -> Option<Option<String>> {
+    let mut found = None;
+    for (at, _) in line.match_indices('<') {
+        let rest = &line[at + 1..];
+        let end = if rest.starts_with("!--") {
+            "-->".to_owned()
+        } else {
+            let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+            let after = rest[name.len()..].chars().next();
+            let is_tag = name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && after.is_none_or(|c| c.is_whitespace() || matches!(c, '>' | '/'));
+            match is_tag && !VOID.contains(&name) {
+                true => format!("</{name}"),
+                false => continue,
+            }
+        };
+        found.get_or_insert(None);
+        if !rest.contains(&end) {
+            return Some(Some(end));
+        }
+    }
+    found
+}
+
+/// What stands on the line of a list's item, or the whole line.
+fn item(line: &str) -> &str {
+    let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let mark = match digits {
+        0 => line.strip_prefix(['-', '*', '+']),
+        _ => line[digits..].strip_prefix(['.', ')']),
+    };
+    let rest = mark.filter(|rest| rest.starts_with([' ', '\t']));
+    rest.map_or(line, str::trim_start)
 }
 
 /// How many of a sign a text begins with; all are of one byte.
@@ -115,6 +145,20 @@ mod tests {
             ("a <!-- b\n/revive", vec![]),
             ("<pre>\n/revive\n</PRE>\n/skip", vec!["/skip"]),
             ("`/revive`", vec!["`/revive`"]),
+            (
+                "<blockquote>\n\n/revive\n\n</blockquote>\n/skip",
+                vec!["/skip"],
+            ),
+            ("<details><summary>x</summary>\n/revive\n", vec![]),
+            ("<div hidden>\n/revive\n</div>", vec![]),
+            ("a<br>b\n/revive", vec!["a<br>b", "/revive"]),
+            (
+                "see <https://h/x>\n/revive",
+                vec!["see <https://h/x>", "/revive"],
+            ),
+            ("1 < 2\n/revive", vec!["1 < 2", "/revive"]),
+            ("- ```\n  /revive\n  ```\n/skip", vec!["/skip"]),
+            ("1. ~~~\n   /revive\n   ~~~\n/skip", vec!["/skip"]),
         ] {
             assert_eq!(own_lines(body), own, "{body:?}");
         }

@@ -251,8 +251,10 @@ impl<'a> About<'a> {
                 marks.failed = attempt.number;
             }
         }
-        marks.exhausted = open.exhausted;
-        marks.exhausted_after = open.attempts;
+        if news.exhausted {
+            marks.exhausted = true;
+            marks.exhausted_after = open.attempts;
+        }
         marks.flapping |= news.flapping;
         if news.refused.is_some() {
             marks.refused = question.map(|q| q.code.clone());

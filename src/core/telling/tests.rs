@@ -319,7 +319,7 @@ fn a_name_is_one_word_for_a_shell_and_no_markup() {
         ("a b/$(rm)", "'a b/$(rm)'"),
         ("it's", r"'it'\''s'"),
         ("a\nb", r"$'a\nb'"),
-        ("a\u{1b}[31m'\\\u{202e}", r"$'a\x1b[31m\'\\\u202e'"),
+        ("a\u{1b}[31m'\\\u{202e}", r"$'a\x1b[31m\'\\\xe2\x80\xae'"),
         ("--root=x y", "-- '--root=x y'"),
         ("-a/main", "-- -a/main"),
     ] {

@@ -320,8 +320,13 @@ fn quoted(text: &str) -> String {
         let _ = match c {
             '\\' | '\'' => write!(out, "\\{c}"),
             '\n' => write!(out, "\\n"),
-            c if is_unsafe(c) && c.is_ascii() => write!(out, "\\x{:02x}", c as u32),
-            c if is_unsafe(c) => write!(out, "\\u{:04x}", c as u32),
+            // By its bytes: what a character is depends on the shell's locale.
+            c if is_unsafe(c) => {
+                let mut bytes = [0; 4];
+                let bytes = c.encode_utf8(&mut bytes).bytes();
+                bytes.for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+                Ok(())
+            }
             c => write!(out, "{c}"),
         };
     }
