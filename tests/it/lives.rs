@@ -176,6 +176,19 @@ fn on_ntfy_a_button_s_code_is_the_answer() {
     scene.is_settled();
 }
 
+/// An organisation has labels for all its repositories: none of the same name is made beside it.
+#[test]
+fn on_gitea_a_label_of_the_organisation_is_taken() {
+    let scene = on_gitea("");
+    scene
+        .server
+        .with(|g| g.shared_labels.push((7, "pit".into())));
+    scene.decides("awaiting_approval");
+    scene.server.with(|g| {
+        assert_eq!((g.labels.len(), &g.issues[0].labels), (0, &vec![7]));
+    });
+}
+
 /// Anybody may comment in a public repository: who floods an issue keeps nobody's answer from being
 /// heard.
 #[test]

@@ -79,8 +79,12 @@ impl Api {
     }
 
     fn in_repo(&self, method: &'static str, path: &str) -> Request {
-        let (owner, name) = (&self.owner, &self.name);
-        self.request(method, &format!("/repos/{owner}/{name}{path}"))
+        self.request(method, &format!("{}{path}", self.repo()))
+    }
+
+    /// The path of the repository.
+    fn repo(&self) -> String {
+        format!("/repos/{}/{}", self.owner, self.name)
     }
 
     /// Why an answer is not what was wanted.
@@ -184,7 +188,7 @@ impl Api {
         mut wanted: impl FnMut(&Issue) -> bool,
     ) -> Result<Option<Issue>, Trouble> {
         let mut found = None;
-        let path = format!("/issues?type=issues&{query}");
+        let path = format!("{}/issues?type=issues&{query}", self.repo());
         self.each("looking for its issue", &path, until, |json| {
             found = issue(json).filter(|issue| wanted(issue));
             found.is_none()
@@ -206,7 +210,7 @@ impl Api {
         for _ in 0..MOST_PAGES {
             let page = at / size + 1;
             let path = format!("{path}{join}page={page}&limit={size}");
-            let request = self.in_repo("GET", &path);
+            let request = self.request("GET", &path);
             let named = request.named();
             let (list, total) = match self.ask(what, request, until)? {
                 Found::Is(Got {
@@ -323,22 +327,36 @@ impl Api {
         })
     }
 
-    /// The ids of labels by name, as far as they exist.
+    /// The ids of labels by name, as far as they exist: those of the repository, and those that its
+    /// owner has for all repositories, where that is an organisation.
     pub(super) fn labels(
         &self,
         names: &[String],
         until: Instant,
     ) -> Result<Vec<(String, u64)>, Trouble> {
         let mut found: Vec<(String, u64)> = Vec::new();
-        self.each("looking up labels", "/labels", until, |json| {
-            if let (Some(name), Some(id)) = (text(&json["name"]), json["id"].as_u64())
-                && names.contains(&name)
-                && !found.iter().any(|(known, _)| *known == name)
-            {
-                found.push((name, id));
+        let own = format!("{}/labels", self.repo());
+        let shared = format!("/orgs/{}/labels", self.owner);
+        for (path, must) in [(own, true), (shared, false)] {
+            if found.len() == names.len() {
+                break;
             }
-            found.len() < names.len()
-        })?;
+            let asked = self.each("looking up labels", &path, until, |json| {
+                if let (Some(name), Some(id)) = (text(&json["name"]), json["id"].as_u64())
+                    && names.contains(&name)
+                    && !found.iter().any(|(known, _)| *known == name)
+                {
+                    found.push((name, id));
+                }
+                found.len() < names.len()
+            });
+            match asked {
+                Err(trouble) if must => return Err(trouble),
+                // The owner may be a user, and the token need not reach so far.
+                Err(trouble) => log::debug!("{}", trouble.why),
+                Ok(()) => {}
+            }
+        }
         Ok(found)
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Gitea {
     pub(crate) comments: Vec<Comment>,
     /// By id.
     pub(crate) labels: Vec<(u64, String)>,
+    /// Those of the organisation, for all its repositories.
+    pub(crate) shared_labels: Vec<(u64, String)>,
     /// Whether the user may write in the repository: only those can make and set labels.
     pub(crate) writes: bool,
     /// Whether the token may say whose it is.
@@ -72,6 +74,7 @@ pub(crate) fn start() -> Server<Gitea> {
         issues: Vec::new(),
         comments: Vec::new(),
         labels: Vec::new(),
+        shared_labels: Vec::new(),
         writes: true,
         says_who: true,
         archived: false,
@@ -148,6 +151,7 @@ impl Gitea {
         let names = self
             .labels
             .iter()
+            .chain(&self.shared_labels)
             .filter(|(id, _)| issue.labels.contains(id));
         let labels: Vec<Value> = names
             .map(|(id, name)| json!({"id": id, "name": name}))
@@ -276,6 +280,11 @@ fn route(
                 true => Reply::json(200, &json!({"id": 7, "login": USER})),
                 false => refused(403, "token does not have at least one of required scope(s)"),
             };
+        }
+        ["orgs", owner, "labels"] if REPO.starts_with(&format!("{owner}/")) => {
+            let all = state.shared_labels.iter();
+            let all = all.map(|(id, name)| json!({"id": id, "name": name}));
+            return state.list(all.collect(), query);
         }
         ["repos", owner, name, rest @ ..] if format!("{owner}/{name}") == REPO => rest,
         _ => return refused(404, "The target couldn't be found."),
