@@ -305,6 +305,13 @@ fn crontabs_that_cron_passes_over() {
         ),
         (
             "* * * * * root",
+            "* * * * *",
+            "error",
+            "cron_user",
+            "forgotten",
+        ),
+        (
+            "* * * * * root",
             "*/2 * * * * root",
             "warning",
             "interval_differs",
@@ -335,6 +342,18 @@ fn crontabs_that_cron_passes_over() {
                 .replace(&format!(" {from}\n"), &format!(" {to}\n")),
         );
         host.look().has(level, code, text);
+    }
+    for command in [
+        "/usr/local/bin/lazarus-pit",
+        "lazarus-pit",
+        "lazarus-pit -q",
+    ] {
+        host.crontab("lazarus-pit", &format!("* * * * * {command}\n"));
+        host.look().has("error", "cron_user", "forgotten").has(
+            "error",
+            "cron_user",
+            "cron.d/lazarus-pit:1",
+        );
     }
     host.crontab("lazarus-pit", good.trim_end());
     host.look().has("error", "cron_end", "last line");

@@ -107,7 +107,8 @@ fn all<'a>(starters: &'a Starters, host: &Host) -> Vec<(&'a Path, bool)> {
         Some((timer.path.as_path(), is_ours))
     });
     let crontabs = starters.crontabs.iter().map(|crontab| {
-        let mut users = crontab.entries.iter().map(|entry| entry.user.as_deref());
+        let entries = crontab.entries.iter().filter(|e| !e.user_forgotten);
+        let mut users = entries.map(|entry| entry.user.as_deref());
         let is_ours = users.any(|user| user.is_none_or(|user| is_ours(user, host)));
         (crontab.path.as_path(), is_ours)
     });
