@@ -1,7 +1,7 @@
 //! `doctor` of a host: directories, what earlier runs left, clocks, units and crontabs.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
 use serde_json::json;
@@ -282,6 +282,42 @@ fn timers_that_do_not_start_what_they_should() {
         .has("ok", "starter_unseen", "not seen from here");
     host.w.forget();
     host.look().has("warning", "no_starter", "contrib/systemd");
+}
+
+#[test]
+fn timers_whose_service_can_start_nothing() {
+    let host = Host::new();
+    let service = host.sys("etc/systemd/system/lazarus-pit.service");
+    let idle = |text: &str| {
+        host.look()
+            .only(&["timer_idle"])
+            .has("error", "timer_idle", "lazarus-pit.timer")
+            .has("error", "timer_idle", text);
+    };
+    fs::remove_file(&service).unwrap();
+    idle("is not there");
+    for (to, text) in [
+        ("/dev/null", "masked"),
+        ("lazarus-pit.service", "cannot be read"),
+        ("nowhere.service", "cannot be read"),
+    ] {
+        symlink(to, &service).unwrap();
+        idle(text);
+        fs::remove_file(&service).unwrap();
+    }
+    make_dir(&service, 0o755);
+    idle("is no file");
+    fs::remove_dir(&service).unwrap();
+    host.unit("lazarus-pit.service", "[Service]\nType=oneshot\n");
+    idle("no ExecStart=");
+    // A drop-in can say it, and one that starts something else is none of ours.
+    host.unit(
+        "lazarus-pit.service.d/start.conf",
+        "[Service]\nExecStart=/bin/true\n",
+    );
+    host.look()
+        .only(&[])
+        .has("ok", "starter_unseen", "not seen from here");
 }
 
 #[test]

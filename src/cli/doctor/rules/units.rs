@@ -8,7 +8,7 @@ use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::settings::Settings;
 use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::facts::unit_file::{Call, calendar_seconds};
-use crate::cli::doctor::facts::units::{Program, Service, Starters, Timer};
+use crate::cli::doctor::facts::units::{Idle, Program, Service, Starters, Timer};
 use crate::cli::doctor::finding::{Finding, Level, few};
 use crate::pipeline::service::starts_beside_itself;
 use crate::sys::systemd::Manager;
@@ -80,11 +80,14 @@ pub(super) fn judge(
     for crontab in &starters.crontabs {
         found.extend(crontabs::judge(crontab, &about));
     }
+    found.extend(starters.idle.iter().map(starts_nothing));
     let all = all(starters, host);
     // What starts runs of another user is another installation.
     let ours = all.iter().filter(|(_, is_ours)| *is_ours);
     let ours: Vec<String> = ours.map(|(path, _)| path.display().to_string()).collect();
     match (all.len(), ours.len()) {
+        // What should start them has been told of.
+        (0, _) if !starters.idle.is_empty() => {}
         (0, _) => found.push(nobody(starters, settings, state, host)),
         (_, 0 | 1) => {}
         _ => {
@@ -137,6 +140,17 @@ fn nobody(
     Finding::warning("no_starter", text).next(
         "install contrib/systemd or contrib/cron, one of the two: docs/operations.md says how",
     )
+}
+
+/// A timer that fires, and nothing comes of it.
+fn starts_nothing(idle: &Idle) -> Finding {
+    let text = format!(
+        "the timer is enabled, and {}, which it should start, {}: it starts no run",
+        idle.service, idle.why
+    );
+    Finding::error("timer_idle", text)
+        .at(&idle.timer)
+        .next("install the service of contrib/systemd, `systemctl unmask` it where it is masked, then `systemctl daemon-reload`")
 }
 
 fn of_service(service: &Service, about: &About<'_>) -> Vec<Finding> {
