@@ -91,6 +91,7 @@ fn fresh() -> StateFacts {
         set_aside: Vec::new(),
         held: None,
         files: Vec::new(),
+        in_the_way: Vec::new(),
         beat: Ok(None),
     }
 }
@@ -146,6 +147,7 @@ fn place(role: Role, path: &str, kind: &str) -> Place {
         }),
         unmounted: None,
         way: None,
+        in_the_way: None,
     }
 }
 
