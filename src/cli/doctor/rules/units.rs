@@ -128,10 +128,16 @@ fn nobody(
     let last = state.and_then(StateFacts::last_run);
     let interval = settings.map(|settings| settings.config.heartbeat_interval);
     let most = interval.map(|interval| interval.saturating_mul(LATE_AFTER));
-    let fresh = last.zip(most);
+    let fresh = last.as_ref().zip(most);
     if fresh.is_some_and(|(last, most)| host.now.since(last.ended) <= most) {
         let text = "there are runs, started by something that is not seen from here";
         return Finding::ok("starter_unseen", text);
+    }
+    // What cannot be looked at does not say that there are none.
+    let known = state.is_some_and(|state| state.state.is_ok() && state.beat.is_ok());
+    if last.is_none() && !(known && settings.is_some()) {
+        let text = "nothing that starts runs is seen from here, and whether there are runs could not be looked at";
+        return Finding::advice("starter_unseen", text);
     }
     let text = match starters.services.is_empty() {
         true => "no timer and no crontab starts a run, as far as can be seen from here",
