@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 
 use crate::cmd::Cmd;
@@ -274,6 +276,51 @@ fn nothing_is_written_and_no_lock_is_taken() {
         .has("warning", "lock_foreign", "another process holds the lock");
     drop(held);
     assert!(!host.look().bad().contains(&"lock_foreign"));
+}
+
+/// What is in the way is told before the first run fails of it.
+#[test]
+fn what_lies_where_a_run_puts_its_own() {
+    let host = Host::new();
+    let state = host.w.state();
+    let fails = |path: &Path, text: &str| {
+        host.look()
+            .has("error", "in_the_way", path.to_str().unwrap())
+            .has("error", "in_the_way", text);
+        host.w.run(&["check", "-q"]).code(74);
+    };
+    let procs = state.join("procs");
+    let _ = fs::remove_dir_all(&procs);
+    put(&procs, b"");
+    fails(&procs, "a regular file");
+    fs::remove_file(&procs).unwrap();
+    let lock = state.join("state.lock");
+    fs::remove_file(&lock).unwrap();
+    mkfifo(&lock, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    fails(&lock, "a FIFO");
+    fs::remove_file(&lock).unwrap();
+    make_dir(&lock, 0o700);
+    fails(&lock, "a directory");
+    fs::remove_dir(&lock).unwrap();
+    symlink("other.lock", &lock).unwrap();
+    fails(&lock, "a symbolic link");
+    fs::remove_file(&lock).unwrap();
+    let beat = state.join("heartbeats/lazarus_pit.last");
+    fs::remove_file(&beat).unwrap();
+    make_dir(&beat, 0o700);
+    fails(&beat, "heartbeat");
+    fs::remove_dir(&beat).unwrap();
+    host.w.run(&["check", "-q"]).code(0);
+    // Metrics are not worth a run.
+    let metrics = host.w.base().join("metrics.prom");
+    make_dir(&metrics, 0o755);
+    host.w.config(&format!(
+        "prometheus_textfile: {}\n",
+        metrics.to_str().unwrap()
+    ));
+    host.look()
+        .only(&["in_the_way"])
+        .has("warning", "in_the_way", "metrics.prom");
 }
 
 #[test]

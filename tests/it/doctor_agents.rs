@@ -220,6 +220,12 @@ fn what_an_agents_own_user_could_not_do() {
     host.look().has("error", "cwd", "cannot go to");
     mode(&worktree, 0o755);
     host.look().only(&[]);
+    // It is put there by root, whatever the way is like.
+    mode(host.w.base(), 0o700);
+    host.look()
+        .only(&["cwd"])
+        .has("warning", "cwd", "begins in");
+    mode(host.w.base(), 0o755);
     // A cell of root's, and a plan that does not say root.
     for entry in walkdir::WalkDir::new(host.w.path("a")) {
         chown(entry.unwrap().path(), Some(0), Some(0)).unwrap();

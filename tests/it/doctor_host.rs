@@ -1,7 +1,7 @@
 //! `doctor` of a host: directories, what earlier runs left, clocks, units and crontabs.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
 use serde_json::json;
@@ -285,6 +285,42 @@ fn timers_that_do_not_start_what_they_should() {
 }
 
 #[test]
+fn timers_whose_service_can_start_nothing() {
+    let host = Host::new();
+    let service = host.sys("etc/systemd/system/lazarus-pit.service");
+    let idle = |text: &str| {
+        host.look()
+            .only(&["timer_idle"])
+            .has("error", "timer_idle", "lazarus-pit.timer")
+            .has("error", "timer_idle", text);
+    };
+    fs::remove_file(&service).unwrap();
+    idle("is not there");
+    for (to, text) in [
+        ("/dev/null", "masked"),
+        ("lazarus-pit.service", "cannot be read"),
+        ("nowhere.service", "cannot be read"),
+    ] {
+        symlink(to, &service).unwrap();
+        idle(text);
+        fs::remove_file(&service).unwrap();
+    }
+    make_dir(&service, 0o755);
+    idle("is no file");
+    fs::remove_dir(&service).unwrap();
+    host.unit("lazarus-pit.service", "[Service]\nType=oneshot\n");
+    idle("no ExecStart=");
+    // A drop-in can say it, and one that starts something else is none of ours.
+    host.unit(
+        "lazarus-pit.service.d/start.conf",
+        "[Service]\nExecStart=/bin/true\n",
+    );
+    host.look()
+        .only(&[])
+        .has("ok", "starter_unseen", "not seen from here");
+}
+
+#[test]
 fn crontabs_that_cron_passes_over() {
     let host = Host::new();
     let good = shipped("cron/lazarus-pit");
@@ -302,6 +338,13 @@ fn crontabs_that_cron_passes_over() {
             "error",
             "cron_user",
             "nobody-at-all",
+        ),
+        (
+            "* * * * * root",
+            "* * * * *",
+            "error",
+            "cron_user",
+            "forgotten",
         ),
         (
             "* * * * * root",
@@ -335,6 +378,18 @@ fn crontabs_that_cron_passes_over() {
                 .replace(&format!(" {from}\n"), &format!(" {to}\n")),
         );
         host.look().has(level, code, text);
+    }
+    for command in [
+        "/usr/local/bin/lazarus-pit",
+        "lazarus-pit",
+        "lazarus-pit -q",
+    ] {
+        host.crontab("lazarus-pit", &format!("* * * * * {command}\n"));
+        host.look().has("error", "cron_user", "forgotten").has(
+            "error",
+            "cron_user",
+            "cron.d/lazarus-pit:1",
+        );
     }
     host.crontab("lazarus-pit", good.trim_end());
     host.look().has("error", "cron_end", "last line");

@@ -51,6 +51,8 @@ pub(in crate::cli::doctor) struct Entry {
     pub(in crate::cli::doctor) user: Option<String>,
     /// False where there is no such user.
     pub(in crate::cli::doctor) user_exists: bool,
+    /// True where the user is forgotten: cron takes the command's first word for one.
+    pub(in crate::cli::doctor) user_forgotten: bool,
     pub(in crate::cli::doctor) call: Call,
     pub(in crate::cli::doctor) program: Program,
     /// True where a `%` stands in it, which cron takes for a line's end.
@@ -95,8 +97,12 @@ fn crontab(system_root: &Path, path: PathBuf, kind: Kind) -> Option<Crontab> {
             variables.insert(name.to_owned());
             continue;
         }
-        let Some((every, user, command)) = fields(line, kind) else {
+        let Some((every, rest)) = fields(line) else {
             continue;
+        };
+        let (user, command) = match kind {
+            Kind::User => (None, rest),
+            Kind::Host | Kind::Part => user_of(rest),
         };
         let Some(call) = Call::of(command) else {
             continue;
@@ -106,6 +112,7 @@ fn crontab(system_root: &Path, path: PathBuf, kind: Kind) -> Option<Crontab> {
             line: number + 1,
             every,
             user_exists: user.is_none_or(|user| host::find_user(user).is_ok()),
+            user_forgotten: user.is_none() && kind != Kind::User,
             user: user.map(str::to_owned),
             program: program(system_root, &call.program, Some(path)),
             call,
@@ -134,9 +141,9 @@ fn variable(line: &str) -> Option<(&str, &str)> {
     good.then(|| (name, value.trim().trim_matches(['"', '\''])))
 }
 
-/// How often a line fires, as whom, and what it runs.
-fn fields(line: &str, kind: Kind) -> Option<(Option<u64>, Option<&str>, &str)> {
-    let line = line.trim_start();
+/// How often a line fires, and what stands behind the times.
+fn fields(line: &str) -> Option<(Option<u64>, &str)> {
+    let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
@@ -160,11 +167,21 @@ fn fields(line: &str, kind: Kind) -> Option<(Option<u64>, Option<&str>, &str)> {
         let always = others.iter().all(|field| *field == "*");
         every = minutes.filter(|_| always).map(|minutes: u64| minutes * 60);
     }
-    let user = match kind {
-        Kind::User => None,
-        Kind::Host | Kind::Part => Some(word()?),
-    };
-    Some((every, user, rest))
+    Some((every, rest))
+}
+
+/// The user who stands before a system crontab's command, and the command. No user where there is
+/// a program in that place: a path, or this one's name with nothing behind it but its own words.
+fn user_of(rest: &str) -> (Option<&str>, &str) {
+    let (user, command) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let command = command.trim_start();
+    let next = command.split_whitespace().next().unwrap_or("-");
+    // A user may be called as the program is.
+    let is_ours = user == "lazarus-pit" && (next.starts_with('-') || next == "check");
+    match is_ours || user.contains('/') {
+        true => (None, rest),
+        false => (Some(user), command),
+    }
 }
 
 #[cfg(test)]
@@ -173,23 +190,52 @@ mod tests {
 
     #[test]
     fn lines_are_taken_apart() {
-        let of = |line, kind| fields(line, kind);
-        assert_eq!(
-            of("* * * * * root /x/lazarus-pit -q", Kind::Part),
-            Some((Some(60), Some("root"), "/x/lazarus-pit -q"))
-        );
-        assert_eq!(
-            of("*/5\t*  * * * /x/lazarus-pit", Kind::User),
-            Some((Some(300), None, "/x/lazarus-pit"))
-        );
-        assert_eq!(of("0 3 * * * x", Kind::User), Some((None, None, "x")));
-        assert_eq!(
-            of("@reboot root x", Kind::Host),
-            Some((None, Some("root"), "x"))
-        );
-        assert_eq!(of("# * * * * * root x", Kind::Part), None);
-        assert_eq!(of("* * * *", Kind::User), None);
+        for (line, want) in [
+            (
+                "* * * * * root /x/lazarus-pit -q",
+                Some((Some(60), "root /x/lazarus-pit -q")),
+            ),
+            (
+                "*/5\t*  * * * /x/lazarus-pit",
+                Some((Some(300), "/x/lazarus-pit")),
+            ),
+            ("0 3 * * * x", Some((None, "x"))),
+            ("@reboot root x", Some((None, "root x"))),
+            ("# * * * * * root x", None),
+            ("* * * *", None),
+        ] {
+            assert_eq!(fields(line), want, "{line}");
+        }
         assert_eq!(variable("PATH = \"/a:/b\""), Some(("PATH", "/a:/b")));
         assert_eq!(variable("* * * * * root A=1 x"), None);
+    }
+    #[test]
+    fn a_program_is_no_user() {
+        for (rest, want) in [
+            (
+                "root /x/lazarus-pit -q",
+                (Some("root"), "/x/lazarus-pit -q"),
+            ),
+            ("root  lazarus-pit", (Some("root"), "lazarus-pit")),
+            ("/x/lazarus-pit -q", (None, "/x/lazarus-pit -q")),
+            ("/x/lazarus-pit", (None, "/x/lazarus-pit")),
+            (
+                "/usr/bin/nice lazarus-pit",
+                (None, "/usr/bin/nice lazarus-pit"),
+            ),
+            ("lazarus-pit", (None, "lazarus-pit")),
+            ("lazarus-pit check -q", (None, "lazarus-pit check -q")),
+            ("lazarus-pit --root /r", (None, "lazarus-pit --root /r")),
+            (
+                "lazarus-pit /x/lazarus-pit -q",
+                (Some("lazarus-pit"), "/x/lazarus-pit -q"),
+            ),
+            (
+                "lazarus-pit lazarus-pit check",
+                (Some("lazarus-pit"), "lazarus-pit check"),
+            ),
+        ] {
+            assert_eq!(user_of(rest), want, "{rest}");
+        }
     }
 }

@@ -100,6 +100,21 @@ pub(in crate::cli::doctor) struct Place {
     pub(in crate::cli::doctor) unmounted: Option<PathBuf>,
     /// Who else could put something in its place.
     pub(in crate::cli::doctor) way: Option<Way>,
+    /// A directory where runs put a file.
+    pub(in crate::cli::doctor) in_the_way: Option<PathBuf>,
+}
+
+/// The files that each run puts in the place of the one before, by the configuration.
+pub(in crate::cli::doctor) fn renewed(config: &Config, role: Role) -> Option<PathBuf> {
+    let beat = || {
+        let name = format!("{}.last", config.heartbeat_job);
+        config.heartbeat_dir().join(name)
+    };
+    match role {
+        Role::Heartbeats => Some(beat()),
+        Role::Textfile => config.prometheus_textfile.clone(),
+        Role::Missions | Role::State | Role::Logs => None,
+    }
 }
 
 /// The directories that there are, by the configuration.
@@ -143,6 +158,7 @@ pub(in crate::cli::doctor) fn unanswered(role: Role, path: PathBuf, mounts: &Mou
         room: None,
         unmounted: None,
         way: None,
+        in_the_way: None,
         real: path.clone(),
         path,
     }
@@ -152,6 +168,7 @@ pub(in crate::cli::doctor) fn unanswered(role: Role, path: PathBuf, mounts: &Mou
 pub(in crate::cli::doctor) fn look(
     role: Role,
     path: PathBuf,
+    renewed: Option<PathBuf>,
     mounts: &Mounts,
     trust: &Trust,
 ) -> Place {
@@ -174,6 +191,8 @@ pub(in crate::cli::doctor) fn look(
     Place {
         role,
         way: open_way(&real, trust),
+        // A link is replaced itself, whatever it leads to.
+        in_the_way: renewed.filter(|file| file.symlink_metadata().is_ok_and(|meta| meta.is_dir())),
         mount: filesystems::mount_of(table, &real).cloned(),
         room,
         unmounted: missing.max_by_key(|p| p.components().count()).cloned(),

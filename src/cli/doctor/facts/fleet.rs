@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, AtFlags, CWD, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 
 use super::settings::Settings;
 use crate::act::{self, Would, environment::Own};
@@ -44,6 +44,8 @@ pub(in crate::cli::doctor) enum Obstacle {
     User,
     /// Its user may not enter the directory.
     Cwd,
+    /// It is put into the directory, and its user finds no way there: one above may not be entered.
+    CwdWay,
     /// Its user may not run the program.
     Program,
     /// What the program names in its first line is missing.
@@ -178,7 +180,7 @@ fn tried(
         match act::would(step, &action, own, missions, mounts) {
             Err(why) => found.push((Obstacle::StepFails, format!("{}: {why}", step_word(step)))),
             Ok(Some(would)) => {
-                found.extend(as_user(step, &would));
+                found.extend(as_user(step, &would, missions));
                 found.extend(crowded(step, &would, tasks.get_or_init(self::tasks)));
             }
             Ok(None) => {}
@@ -196,13 +198,21 @@ fn step_word(step: &Step) -> &'static str {
 }
 
 /// What the user that a program runs as could not do: go to its directory, run its file.
-fn as_user(step: &Step, would: &Would) -> Vec<(Obstacle, String)> {
+fn as_user(step: &Step, would: &Would, missions: &Path) -> Vec<(Obstacle, String)> {
     let name = &would.account.name;
+    // An agent of a cell begins in a directory that is opened before it is its user's turn.
+    let is_opened = matches!(step, Step::Spawn(_)) && would.cwd.starts_with(missions);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = is_opened.then(|| rustix::fs::open(&would.cwd, flags, Mode::empty()).ok());
+    let opened = opened.flatten();
     // One that is relative is taken from the directory that it is started in.
     let file = would.cwd.join(&would.program);
     let asked = owner::as_user(&would.account, || {
         let may = |path: &Path| rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS);
-        let (cwd, program) = (may(&would.cwd), may(&file));
+        let within =
+            |dir| rustix::fs::accessat(dir, ".", Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+        let cwd = may(&would.cwd).map_err(|errno| (errno, opened.as_ref().is_some_and(within)));
+        let program = may(&file);
         (cwd, program, program.ok().and_then(|()| interpreter(&file)))
     });
     let word = step_word(step);
@@ -211,13 +221,19 @@ fn as_user(step: &Step, would: &Would) -> Vec<(Obstacle, String)> {
         Err(why) => return vec![(Obstacle::User, format!("{word}: {why}"))],
     };
     let mut found = Vec::new();
-    if let Err(errno) = cwd {
+    if let Err((errno, is_within)) = cwd {
         let cwd = would.cwd.display();
         let cause = std::io::Error::from(errno);
-        found.push((
-            Obstacle::Cwd,
-            format!("{word}: {name} cannot go to {cwd}: {cause}"),
-        ));
+        found.push(match is_within {
+            false => (
+                Obstacle::Cwd,
+                format!("{word}: {name} cannot go to {cwd}: {cause}"),
+            ),
+            true => (
+                Obstacle::CwdWay,
+                format!("{word}: {name} begins in {cwd}, and by its path cannot reach it: {cause}"),
+            ),
+        });
     }
     if let Err(errno) = program {
         let program = file.display();

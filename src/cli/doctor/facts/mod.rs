@@ -90,7 +90,8 @@ fn all_directories(settings: &Settings, system_root: &Path) -> Vec<Begun> {
     let begin = |(role, path): (directories::Role, PathBuf)| {
         let (theirs, place) = (Arc::clone(&mounts), path.clone());
         let trust = settings.trust.clone();
-        let looking = apart(move || directories::look(role, place, &theirs, &trust));
+        let renewed = directories::renewed(&settings.config, role);
+        let looking = apart(move || directories::look(role, place, renewed, &theirs, &trust));
         let mounts = Arc::clone(&mounts);
         let end = move |until| {
             within(looking, until).unwrap_or_else(|| directories::unanswered(role, path, &mounts))

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{Access, AtFlags};
+use rustix::fs::{Access, AtFlags, FileType};
 
 use crate::config::Config;
 use crate::model::cell::Warning;
@@ -14,7 +14,9 @@ use crate::store::dir::StateDir;
 use crate::store::journal::JOURNAL_FILE;
 use crate::store::lock::{self, Held, LOCK_FILE};
 use crate::store::state::{STATE_FILE, peek};
+use crate::sys::beneath;
 use crate::sys::host::user_name;
+use crate::table;
 
 /// Who takes the lock writes its name within this time.
 const NAMED_WITHIN: Duration = Duration::from_millis(100);
@@ -28,6 +30,16 @@ pub(in crate::cli::doctor) struct Kept {
     pub(in crate::cli::doctor) owner: String,
     pub(in crate::cli::doctor) mode: u32,
     pub(in crate::cli::doctor) writable: bool,
+}
+
+/// Something in the place of what a run must find there or make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) struct InTheWay {
+    pub(in crate::cli::doctor) path: PathBuf,
+    /// What should be there.
+    pub(in crate::cli::doctor) wanted: FileType,
+    /// What is.
+    pub(in crate::cli::doctor) is: FileType,
 }
 
 /// What earlier runs left.
@@ -47,6 +59,8 @@ pub(in crate::cli::doctor) struct StateFacts {
     pub(in crate::cli::doctor) held: Option<Held>,
     /// Lock, state and journal themselves.
     pub(in crate::cli::doctor) files: Vec<Kept>,
+    /// What else lies where lock and process table should.
+    pub(in crate::cli::doctor) in_the_way: Vec<InTheWay>,
     /// The heartbeat that the last run left.
     pub(in crate::cli::doctor) beat: Result<Option<Past>, String>,
 }
@@ -71,6 +85,7 @@ pub(in crate::cli::doctor) fn gather(config: &Config) -> StateFacts {
         set_aside: Vec::new(),
         held: None,
         files: Vec::new(),
+        in_the_way: Vec::new(),
         beat,
     };
     let dir = match StateDir::open(&config.state_dir()) {
@@ -87,6 +102,14 @@ pub(in crate::cli::doctor) fn gather(config: &Config) -> StateFacts {
     facts.set_aside = set_aside(&dir);
     let names = [LOCK_FILE, STATE_FILE, JOURNAL_FILE].into_iter();
     facts.files = names.filter_map(|name| kept(&dir, name)).collect();
+    let needed = [
+        (LOCK_FILE, FileType::RegularFile),
+        (table::DIR, FileType::Directory),
+    ];
+    let needed = needed.into_iter();
+    facts.in_the_way = needed
+        .filter_map(|(name, wanted)| in_the_way(&dir, name, wanted))
+        .collect();
     match peek(Some(&dir)) {
         Ok(loaded) => {
             facts.state = Ok(loaded.state);
@@ -115,6 +138,13 @@ fn set_aside(dir: &StateDir) -> Vec<PathBuf> {
     let mut names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
     names.sort();
     names.iter().map(|name| dir.file(name)).collect()
+}
+
+/// No link is followed there.
+fn in_the_way(dir: &StateDir, name: &str, wanted: FileType) -> Option<InTheWay> {
+    let is = beneath::kind(dir, name).ok()?;
+    let path = dir.file(name);
+    (is != wanted).then_some(InTheWay { path, wanted, is })
 }
 
 fn kept(dir: &StateDir, name: &str) -> Option<Kept> {

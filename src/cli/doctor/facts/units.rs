@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -75,10 +76,23 @@ pub(in crate::cli::doctor) struct Timer {
     pub(in crate::cli::doctor) enabled: bool,
 }
 
+/// A timer that is enabled, and whose service can start nothing.
+#[derive(Clone, Debug)]
+pub(in crate::cli::doctor) struct Idle {
+    /// The timer's file.
+    pub(in crate::cli::doctor) timer: PathBuf,
+    /// Its service's name.
+    pub(in crate::cli::doctor) service: String,
+    /// What is wrong with that: the end of a sentence.
+    pub(in crate::cli::doctor) why: String,
+}
+
 /// All that starts runs, as far as it can be seen.
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli::doctor) struct Starters {
     pub(in crate::cli::doctor) services: Vec<Service>,
+    /// Timers that should start one, and cannot.
+    pub(in crate::cli::doctor) idle: Vec<Idle>,
     pub(in crate::cli::doctor) crontabs: Vec<Crontab>,
 }
 
@@ -98,12 +112,15 @@ pub(in crate::cli::doctor) fn gather(system_root: &Path) -> Starters {
     let mut of_user: Vec<PathBuf> = own_units().map(|dir| below(system_root, &dir)).collect();
     of_user.extend(OF_USERS.iter().map(|dir| system_root.join(dir)));
     let mut services = services(system_root, &of_host, Manager::Host);
+    let mut idle = idle(system_root, &of_host, Manager::Host);
     // What is there for users' own systemd is no matter of root's.
     if !crate::sys::host::is_root() {
         services.extend(self::services(system_root, &of_user, Manager::User));
+        idle.extend(self::idle(system_root, &of_user, Manager::User));
     }
     Starters {
         services,
+        idle,
         crontabs: crontabs::gather(system_root),
     }
 }
@@ -217,6 +234,64 @@ fn timer(service: &str, all: &BTreeMap<String, PathBuf>, dirs: &[PathBuf]) -> Op
         })
     });
     found.next()
+}
+
+/// The timers of this program that are enabled, and whose service can start nothing. What a service
+/// starts that is there is for the services to say.
+fn idle(system_root: &Path, dirs: &[PathBuf], manager: Manager) -> Vec<Idle> {
+    let all = units(dirs);
+    let is_ours = |name: &str, path: &Path| name.starts_with("lazarus-pit") || mentions_us(path);
+    let timers = all.iter().filter(|(name, path)| {
+        // A template's instance has no file of its own.
+        name.ends_with(".timer") && !name.contains('@') && is_ours(name, path)
+    });
+    let timers = timers.filter(|(name, _)| is_wanted(name, dirs));
+    let idle = timers.filter_map(|(name, path)| {
+        let file = unit(name, path, dirs);
+        let own = format!("{}.service", name.trim_end_matches(".timer"));
+        let service = file.last("Timer", "Unit").map_or(&*own, |(unit, _)| unit);
+        let plain = service.ends_with(".service") && !service.contains(['@', '%', '/']);
+        let why = plain.then(|| why_idle(service, system_root, dirs, manager))??;
+        Some(Idle {
+            timer: path.clone(),
+            service: service.to_owned(),
+            why,
+        })
+    });
+    idle.collect()
+}
+
+/// Why a service can start nothing; `None` where it can, or where that cannot be told from here.
+fn why_idle(name: &str, system_root: &Path, dirs: &[PathBuf], manager: Manager) -> Option<String> {
+    let mut paths = dirs.iter().map(|dir| dir.join(name));
+    let Some(path) = paths.find(|path| path.symlink_metadata().is_ok()) else {
+        return Some("is not there".to_owned());
+    };
+    let shown = path.display();
+    let link = std::fs::read_link(&path).ok();
+    if link.as_deref() == Some(Path::new("/dev/null")) {
+        return Some(format!("is masked: {shown} is a link to /dev/null"));
+    }
+    // Such a link leads elsewhere on the host that the directory is the root of.
+    if system_root != Path::new("/") && link.is_some_and(|to| to.is_absolute()) {
+        return None;
+    }
+    let opened = std::fs::metadata(&path).and_then(|meta| match meta.is_file() {
+        true => std::fs::File::open(&path).map(|_| meta),
+        false => Ok(meta),
+    });
+    match opened {
+        // systemd may read more than we may.
+        Err(e) if e.kind() == ErrorKind::PermissionDenied && manager == Manager::Host => None,
+        Err(e) => Some(format!("cannot be read ({shown}: {e})")),
+        Ok(meta) if !meta.is_file() => Some(format!("cannot be read: {shown} is no file")),
+        Ok(meta) if meta.len() > LARGEST => None,
+        Ok(_) => {
+            let file = unit(name, &path, dirs);
+            let starts = !file.all("Service", "ExecStart").is_empty();
+            (!starts).then(|| format!("has no ExecStart= ({shown})"))
+        }
+    }
 }
 
 /// Whether something else wants a unit to be started.

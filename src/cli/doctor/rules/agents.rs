@@ -75,7 +75,11 @@ fn trouble(trouble: &Trouble) -> Finding {
         ),
         Obstacle::Cwd => (
             Finding::error("cwd", text),
-            "give that user the right to enter each directory on the way: `namei -l PATH`",
+            "give that user the right to enter it, and each directory on the way: `namei -l PATH`",
+        ),
+        Obstacle::CwdWay => (
+            Finding::warning("cwd", text),
+            "it starts, and fails where it names its own files by their paths: give that user the right to enter each directory on the way (`namei -l PATH`)",
         ),
         Obstacle::Program => (
             Finding::error("program", text),

@@ -73,11 +73,17 @@ fn of_entry(entry: &Entry, crontab: &Crontab, about: &About<'_>) -> Vec<Finding>
     let mut found = Vec::new();
     let path = &crontab.path;
     let at = |finding: Finding| finding.about(format!("{}:{}", path.display(), entry.line));
-    if !entry.user_exists {
-        let user = entry.user.as_deref().unwrap_or_default();
-        let text = format!(
+    let no_user = match (&entry.user, entry.user_forgotten) {
+        (Some(user), _) if !entry.user_exists => Some(format!(
             "there is no user `{user}`, as whom it is to run: in a system crontab a user stands before the command"
-        );
+        )),
+        (None, true) => Some(
+            "the user is forgotten who stands before the command in a system crontab: cron takes the command's first word for one, and starts nothing"
+                .to_owned(),
+        ),
+        _ => None,
+    };
+    if let Some(text) = no_user {
         found.push(
             at(Finding::error("cron_user", text))
                 .next("`* * * * * root /usr/local/bin/lazarus-pit check -q`"),

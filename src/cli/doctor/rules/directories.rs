@@ -50,6 +50,7 @@ pub(super) fn judge(
             Role::State => found.extend(of_state(place, places, settings, host)),
             Role::Heartbeats | Role::Logs | Role::Textfile => found.extend(other(place)),
         }
+        found.extend(in_the_way(place));
         if place.role != Role::Missions {
             found.extend(room(place));
         }
@@ -85,6 +86,23 @@ fn unmounted(place: &Place) -> Option<Finding> {
             .at(&place.path)
             .next(format!("`mount {point}`, and see why it was not")),
     )
+}
+
+/// A directory where a run puts a file: no file takes the place of one.
+fn in_the_way(place: &Place) -> Option<Finding> {
+    let path = place.in_the_way.as_deref()?;
+    let finding = match place.role {
+        Role::Textfile => Finding::warning(
+            "in_the_way",
+            "`prometheus_textfile` names a directory: the metrics of no run are written",
+        ),
+        _ => Finding::error(
+            "in_the_way",
+            "it is a directory, where each run puts its heartbeat: every run ends with 74",
+        ),
+    };
+    let next = "move it away, or name another";
+    Some(finding.at(path).next(next))
 }
 
 fn of_missions(place: &Place, fleet: Option<&Fleet>, state: Option<&StateFacts>) -> Vec<Finding> {

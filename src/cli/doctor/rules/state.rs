@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::settings::Settings;
-use crate::cli::doctor::facts::state::{Kept, StateFacts};
+use crate::cli::doctor::facts::state::{InTheWay, Kept, StateFacts};
 use crate::cli::doctor::finding::{Finding, count};
 use crate::model::exit::Exit;
 use crate::model::time::human;
 use crate::report::human::moment;
 use crate::report::past::Past;
+use crate::sys::beneath::describe;
 
 /// A run is late after this many intervals.
 pub(super) const LATE_AFTER: u32 = 3;
@@ -33,6 +34,7 @@ pub(super) fn judge(state: &StateFacts, settings: &Settings, host: &Host) -> Vec
         })),
     }
     let whole = state.exists && found.is_empty();
+    found.extend(state.in_the_way.iter().map(in_the_way));
     if let Some(first) = state.set_aside.first() {
         let n = count(state.set_aside.len(), "broken state file");
         let text = format!("{n} set aside by earlier runs");
@@ -64,6 +66,17 @@ pub(super) fn judge(state: &StateFacts, settings: &Settings, host: &Host) -> Vec
         (None, Err(_)) => {}
     }
     found
+}
+
+fn in_the_way(it: &InTheWay) -> Finding {
+    let text = format!(
+        "it is {}, where {} should be: every run ends with 74",
+        describe(it.is),
+        describe(it.wanted)
+    );
+    Finding::error("in_the_way", text)
+        .at(&it.path)
+        .next("move it away: the next run makes what it needs there")
 }
 
 fn of_file(file: &Kept) -> Vec<Finding> {

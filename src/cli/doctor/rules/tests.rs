@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{agents, clock, directories, state};
+use super::{agents, clock, directories, state, units};
 use crate::cli::doctor::facts::directories::{Place, Rights, Role, Seen};
 use crate::cli::doctor::facts::fleet::Fleet;
 use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::settings::{Basis, Plans, Settings};
 use crate::cli::doctor::facts::state::StateFacts;
+use crate::cli::doctor::facts::units::Starters;
 use crate::cli::doctor::finding::{Finding, Level};
 use crate::config::Config;
 use crate::model::snapshot::RootMark;
@@ -91,6 +92,7 @@ fn fresh() -> StateFacts {
         set_aside: Vec::new(),
         held: None,
         files: Vec::new(),
+        in_the_way: Vec::new(),
         beat: Ok(None),
     }
 }
@@ -146,6 +148,7 @@ fn place(role: Role, path: &str, kind: &str) -> Place {
         }),
         unmounted: None,
         way: None,
+        in_the_way: None,
     }
 }
 
@@ -326,4 +329,22 @@ fn processes_that_are_not_seen() {
         "processes_outside",
     );
     lacks(&judge(plain, &contained), "processes_outside");
+}
+
+/// Where a disk does not answer, there may be runs all the same.
+#[test]
+fn without_the_state_nobody_says_that_nothing_starts_runs() {
+    let settings = settings("name: p\npolicy: never\n");
+    let starters = Starters::default();
+    let judge =
+        |state: Option<&StateFacts>| units::judge(&starters, Some(&settings), state, &host());
+    has(&judge(None), Level::Advice, "starter_unseen");
+    lacks(&judge(None), "no_starter");
+    let unreadable = StateFacts {
+        beat: Err("no".into()),
+        ..fresh()
+    };
+    lacks(&judge(Some(&unreadable)), "no_starter");
+    has(&judge(Some(&fresh())), Level::Warning, "no_starter");
+    lacks(&units::judge(&starters, None, None, &host()), "no_starter");
 }

@@ -8,7 +8,7 @@ use crate::cli::doctor::facts::host::Host;
 use crate::cli::doctor::facts::settings::Settings;
 use crate::cli::doctor::facts::state::StateFacts;
 use crate::cli::doctor::facts::unit_file::{Call, calendar_seconds};
-use crate::cli::doctor::facts::units::{Program, Service, Starters, Timer};
+use crate::cli::doctor::facts::units::{Idle, Program, Service, Starters, Timer};
 use crate::cli::doctor::finding::{Finding, Level, few};
 use crate::pipeline::service::starts_beside_itself;
 use crate::sys::systemd::Manager;
@@ -80,11 +80,14 @@ pub(super) fn judge(
     for crontab in &starters.crontabs {
         found.extend(crontabs::judge(crontab, &about));
     }
+    found.extend(starters.idle.iter().map(starts_nothing));
     let all = all(starters, host);
     // What starts runs of another user is another installation.
     let ours = all.iter().filter(|(_, is_ours)| *is_ours);
     let ours: Vec<String> = ours.map(|(path, _)| path.display().to_string()).collect();
     match (all.len(), ours.len()) {
+        // What should start them has been told of.
+        (0, _) if !starters.idle.is_empty() => {}
         (0, _) => found.push(nobody(starters, settings, state, host)),
         (_, 0 | 1) => {}
         _ => {
@@ -107,7 +110,8 @@ fn all<'a>(starters: &'a Starters, host: &Host) -> Vec<(&'a Path, bool)> {
         Some((timer.path.as_path(), is_ours))
     });
     let crontabs = starters.crontabs.iter().map(|crontab| {
-        let mut users = crontab.entries.iter().map(|entry| entry.user.as_deref());
+        let entries = crontab.entries.iter().filter(|e| !e.user_forgotten);
+        let mut users = entries.map(|entry| entry.user.as_deref());
         let is_ours = users.any(|user| user.is_none_or(|user| is_ours(user, host)));
         (crontab.path.as_path(), is_ours)
     });
@@ -124,10 +128,16 @@ fn nobody(
     let last = state.and_then(StateFacts::last_run);
     let interval = settings.map(|settings| settings.config.heartbeat_interval);
     let most = interval.map(|interval| interval.saturating_mul(LATE_AFTER));
-    let fresh = last.zip(most);
+    let fresh = last.as_ref().zip(most);
     if fresh.is_some_and(|(last, most)| host.now.since(last.ended) <= most) {
         let text = "there are runs, started by something that is not seen from here";
         return Finding::ok("starter_unseen", text);
+    }
+    // What cannot be looked at does not say that there are none.
+    let known = state.is_some_and(|state| state.state.is_ok() && state.beat.is_ok());
+    if last.is_none() && !(known && settings.is_some()) {
+        let text = "nothing that starts runs is seen from here, and whether there are runs could not be looked at";
+        return Finding::advice("starter_unseen", text);
     }
     let text = match starters.services.is_empty() {
         true => "no timer and no crontab starts a run, as far as can be seen from here",
@@ -136,6 +146,17 @@ fn nobody(
     Finding::warning("no_starter", text).next(
         "install contrib/systemd or contrib/cron, one of the two: docs/operations.md says how",
     )
+}
+
+/// A timer that fires, and nothing comes of it.
+fn starts_nothing(idle: &Idle) -> Finding {
+    let text = format!(
+        "the timer is enabled, and {}, which it should start, {}: it starts no run",
+        idle.service, idle.why
+    );
+    Finding::error("timer_idle", text)
+        .at(&idle.timer)
+        .next("install the service of contrib/systemd, `systemctl unmask` it where it is masked, then `systemctl daemon-reload`")
 }
 
 fn of_service(service: &Service, about: &About<'_>) -> Vec<Finding> {
