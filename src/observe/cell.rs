@@ -336,10 +336,13 @@ fn read_manifest(
         .trust
         .as_ref()
         .is_none_or(|t| t.holds(stat.st_uid, stat.st_mode) && stat.st_nlink == 1);
-    let says = facts.manifest.lifecycle.is_some() || facts.manifest.labels.is_some();
+    let said = &mut facts.manifest;
+    let says = said.lifecycle.is_some() || said.labels.is_some() || said.issue.is_some();
     if !trusted && says {
-        facts.manifest.lifecycle = None;
-        facts.manifest.labels = None;
+        // Nobody chooses their own plan, hides their own cell, or sends elsewhere what is told of it.
+        said.lifecycle = None;
+        said.labels = None;
+        said.issue = None;
         let (why, mend) = match stat.st_nlink {
             1 => (
                 format!(
@@ -355,7 +358,7 @@ fn read_manifest(
             ),
         };
         let message = format!(
-            "what {path} says of lifecycle and labels is ignored: {why}, and only root's word counts (mend it with {mend})"
+            "what {path} says of lifecycle, labels and issue is ignored: {why}, and only root's word counts (mend it with {mend})"
         );
         facts
             .warnings

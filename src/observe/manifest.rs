@@ -116,9 +116,10 @@ fn name(entry: &RawValue) -> Option<String> {
         .map(|n| n.name.into_owned())
 }
 
-/// An issue's number, as a number or as its digits.
+/// An issue's number: as a number, as its digits, or as people write it (`#7`).
 fn issue(raw: &RawValue) -> Option<NonZeroU64> {
-    raw.get().trim_matches('"').parse().ok()
+    let text = raw.get().trim_matches('"');
+    text.strip_prefix('#').unwrap_or(text).parse().ok()
 }
 
 /// Labels are text; numbers and booleans are taken as written, anything else is left out.

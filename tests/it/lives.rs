@@ -1,11 +1,14 @@
 //! Whole lives over separate runs of the real program, one for each kind of channel on which people
 //! answer: down, asked, answered, revived, told of, recovered. Telegram's are in `asking`.
 
+use std::os::unix::fs::chown;
+
 use serde_json::json;
 
 use crate::fake::gitea::{self, Gitea};
 use crate::fake::ntfy::{self, Ntfy};
 use crate::people::People;
+use crate::world::{NOBODY, is_root};
 
 pub(crate) fn on_gitea(more: &str) -> People<Gitea> {
     let server = gitea::start();
@@ -119,11 +122,33 @@ fn on_gitea_a_mission_s_own_issue_gets_the_comments_and_stays_open() {
         assert!(g.issues.iter().all(|issue| issue.open));
         assert_eq!(g.issues.len(), 2);
     });
+    // An agent's word sends nothing elsewhere: as root, the manifest must be root's.
+    if is_root() {
+        manifest["gitea_issue"] = json!("#1");
+        scene.world.manifest("m", &manifest);
+        let file = scene.world.path("m/cell.json");
+        chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
+        scene.world.beat("m/claude", 900);
+        let run = scene.check();
+        assert!(run.warns("manifest_untrusted"), "{run}");
+        scene
+            .server
+            .with(|g| assert_eq!((g.issues.len(), g.said(1).len()), (3, 0)));
+        chown(&file, Some(0), Some(0)).unwrap();
+        // What began in its own issue ends there, whatever the manifest says by now.
+        scene.world.beat("m/claude", 0);
+        scene.check().code(0);
+        scene
+            .server
+            .with(|g| assert!(g.said(1).is_empty() && !g.issues[2].open));
+    } else {
+        scene.server.with(|g| g.open("ann", "Another", ""));
+    }
     // One that does not exist: the incident gets one of its own.
     manifest["gitea_issue"] = json!(77);
     scene.world.manifest("m", &manifest).beat("m/claude", 900);
     scene.check();
-    let title = scene.server.with(|g| g.issues[2].title.clone());
+    let title = scene.server.with(|g| g.issues[3].title.clone());
     assert!(title.starts_with("[pool] m/claude: "), "{title}");
     scene.is_settled();
 }

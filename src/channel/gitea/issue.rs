@@ -22,7 +22,12 @@ pub(super) struct Sent {
 impl Gitea {
     /// Brings a message to where it belongs, unless it is there already.
     pub(super) fn deliver(&mut self, message: &Message, until: Instant) -> Result<Sent, Trouble> {
-        if let Some(number) = message.issue.filter(|_| self.use_mission_issue) {
+        let earlier = message.earlier.as_deref();
+        let earlier = earlier.and_then(|text| Receipt::parse(text, &self.repo));
+        // What began in one issue goes on there, whatever the manifest says meanwhile.
+        let fits = |number: &u64| earlier.is_none_or(|earlier| earlier.number == *number);
+        let mission = message.issue.filter(|_| self.use_mission_issue);
+        if let Some(number) = mission.filter(fits) {
             match self.comment(number, message, until)? {
                 Found::Is(receipt) => {
                     return Ok(Sent { receipt, own: None });
@@ -47,6 +52,12 @@ impl Gitea {
                 let own = Some(issue);
                 return Ok(Sent { receipt, own });
             }
+        }
+        let began = earlier.filter(|began| began.comment.is_some() && self.use_mission_issue);
+        if let Some(began) = began
+            && let Found::Is(receipt) = self.comment(began.number, message, until)?
+        {
+            return Ok(Sent { receipt, own: None });
         }
         let issue = self.open(message, until)?;
         let receipt = Receipt {
