@@ -137,7 +137,7 @@ fn killed_and_killed_again_in_the_recovery() {
     let calls = calls(&scene);
     let mut random = random();
     let mut seen = BTreeMap::<&str, usize>::new();
-    for _ in 0..many(10, 500) {
+    for _ in 0..many(10, 2_000) {
         scene.again();
         let (first, second) = (calls.any(&mut random), calls.any(&mut random));
         scene.doom(Whose::Checkers, first, KILL);
