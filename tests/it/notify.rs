@@ -251,6 +251,18 @@ fn after_a_day_it_is_given_up_and_what_waits_is_bounded() {
     state_is_the_journal(&world);
 }
 
+/// A cell that is down, and of which a webhook is told.
+fn hooked<T: Send + 'static>(server: &Server<T>) -> World {
+    let world = World::new();
+    world.cell("a").beat("a", 900);
+    world.config(&format!(
+        "channels: {{hook: {{kind: webhook, url: '{}'}}}}\n",
+        server.url("/hook")
+    ));
+    plans(&world, "policy: never\nnotify: {channels: hook}\n");
+    world
+}
+
 /// A service that asks to be left alone, and then answers.
 #[test]
 fn a_service_is_left_alone_for_as_long_as_it_asks() {
@@ -261,13 +273,7 @@ fn a_service_is_left_alone_for_as_long_as_it_asks() {
             _ => Reply::new(200, "ok"),
         }
     });
-    let world = World::new();
-    world.cell("a").beat("a", 900);
-    world.config(&format!(
-        "channels: {{hook: {{kind: webhook, url: '{}'}}}}\n",
-        server.url("/hook")
-    ));
-    plans(&world, "policy: never\nnotify: {channels: hook}\n");
+    let world = hooked(&server);
     let mut later = Later::new(&world);
     later.run(&["--json"]);
     later.pass(1100).run(&["--json"]);
@@ -284,13 +290,7 @@ fn a_service_is_left_alone_for_as_long_as_it_asks() {
 #[test]
 fn what_is_refused_is_kept_for_an_hour() {
     let server = Server::start(400_u16, |status, _| Reply::new(*status, "no"));
-    let world = World::new();
-    world.cell("a").beat("a", 900);
-    world.config(&format!(
-        "channels: {{hook: {{kind: webhook, url: '{}'}}}}\n",
-        server.url("/hook")
-    ));
-    plans(&world, "policy: never\nnotify: {channels: hook}\n");
+    let world = hooked(&server);
     let mut later = Later::new(&world);
     later.run(&["--json"]);
     later.pass(60).beat("a", 0).run(&["--json"]);
